@@ -1,0 +1,98 @@
+# The two that a newcomer needs are `make run` and `make test`; `make help` lists the rest.
+# All work from any directory (`make -C`), can be repeated, and need Python 3.11, make and git. PYTHON=... picks another Python.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+ifneq ($(ROOT),$(CURDIR))
+# `make -f elsewhere/Makefile`: everything below is relative to the project.
+%: ; @$(MAKE) -C $(ROOT) $@
+else
+
+RUN_VENV := $(ROOT)/.venv-run
+DEV_VENV := $(ROOT)/.venv
+BIN := $(DEV_VENV)/bin
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# What is run from here must be what lies here, whatever is installed elsewhere.
+IN_DEV := PATH="$(BIN):$$PATH" ANSIBLE_CONFIG="$(ROOT)/ansible.cfg"
+
+# What tests need of Debian besides Python: two container engines and a name server for the second one's networks, what
+# test images are built from, a browser, a terminal, and the tools that make small hosts and full disks.
+TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-certificates iproute2 procps uidmap \
+	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl
+
+.PHONY: help run uninstall test lint types docs unit integration e2e molecule sanity benchmark format clean \
+	run-venv dev-venv test-packages
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+run: run-venv ## install and start the solo platform; what it cannot install here it names, with the remedy
+	@code=0; $(RUN_VENV)/bin/provisioning-run --config examples/solo.toml || code=$$?; \
+	if [ $$code -eq 4 ]; then code=0; fi; exit $$code # 4: installed, but for services that are not required
+
+uninstall: ## undo `make run`; data is kept unless purge=true
+	@if [ ! -d "$(RUN_VENV)" ] && [ -z "$(purge)" ]; then echo "Nothing is installed."; exit 0; fi; \
+	$(MAKE) run-venv; \
+	ANSIBLE_CONFIG="$(ROOT)/ansible.cfg" $(RUN_VENV)/bin/ansible-playbook playbooks/uninstall.yml \
+		-e @examples/solo.yml $(if $(purge),-e purge=$(purge)); \
+	rm -rf "$(RUN_VENV)"
+
+test: test-packages dev-venv ## everything below: linters, types, every test
+	@tools/python.sh >/dev/null
+	@MAKE="$(MAKE)" $(DEV_VENV)/bin/python tools/with_docker.py \
+		tools/sections.sh lint types docs unit integration e2e molecule sanity
+
+lint: dev-venv ## ruff, yamllint, antsibull-changelog, ansible-lint (profile production)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(IN_DEV) $(BIN)/yamllint --strict .
+	@$(IN_DEV) $(BIN)/antsibull-changelog lint
+	@$(IN_DEV) $(BIN)/ansible-lint
+
+types: dev-venv ## mypy --strict over the engine and the packages
+	@$(BIN)/mypy
+
+docs: dev-venv ## ansible-doc renders every plugin and role
+	@$(IN_DEV) tools/docs.sh
+
+unit: dev-venv ## unit tests
+	@$(IN_DEV) $(BIN)/python -m pytest tests/unit -n $(JOBS)
+
+integration: dev-venv ## tests against real engines, servers and processes
+	@$(IN_DEV) $(BIN)/python -m pytest tests/integration
+
+e2e: dev-venv ## whole installations
+	@$(IN_DEV) $(BIN)/python -m pytest tests/e2e
+
+molecule: dev-venv ## molecule scenarios
+	@$(IN_DEV) $(BIN)/molecule test --all
+
+sanity: dev-venv ## ansible-test sanity
+	@tools/sanity.sh $(BIN)/python
+
+benchmark: test-packages dev-venv ## measure this against its rivals, side by side; takes minutes on a quiet machine
+	@$(IN_DEV) $(BIN)/python tools/with_docker.py $(BIN)/python -m benchmarks
+
+format: dev-venv ## bring Python files into the form that lint asks for
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+clean: ## remove the environment of development, builds and caches; what is installed stays
+	@rm -rf .venv .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist tests/output
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+run-venv:
+	@tools/install.sh $(RUN_VENV) run
+
+dev-venv:
+	@tools/install.sh $(DEV_VENV) dev
+
+test-packages:
+	@tools/packages.sh $(TEST_PACKAGES)
+
+endif

@@ -1,0 +1,86 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config import from_variables
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import TOP_LEVEL_KEYS
+from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import HostAction
+from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
+from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import claim
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+
+
+class ActionModule(HostAction):
+    """Reads the configuration out of Ansible's variables and resolves the platform for one host."""
+
+    def work(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the platform as the other modules take it."""
+        self._check_inventory(task_vars)
+        self._warn_of_missing_settings()
+        overrides = [name for name in task_vars if name.endswith("_service")]
+        variables = {
+            **{name: None for name in task_vars if name not in overrides},
+            **self.templated(task_vars, [*TOP_LEVEL_KEYS, *overrides]),
+        }
+        folder = Path(task_vars.get("provisioning_config_dir") or Path.cwd())
+        loaded = from_variables(variables, env=os.environ, base_dir=folder)
+        platform = resolve(
+            loaded.config,
+            home=self.home(),
+            roles_dir=ROLES,
+            env=os.environ,
+            only=self._task.args.get("only") or None,
+            variables=variables,
+        )
+        for warning in (*loaded.warnings, *platform.warnings):
+            self._display.warning(warning)
+        if not self._task.check_mode:
+            self._claim(platform)
+        return {"changed": False, **result_of(platform)}
+
+    def _check_inventory(self, task_vars: dict[str, Any]) -> None:
+        groups = task_vars.get("groups", {})
+        others = [host for host in groups.get("all", []) if host != "localhost"]
+        if others and "platform" not in groups:
+            raise PrerequisiteError(
+                Problem(
+                    "inventory",
+                    "it has hosts, but no group named platform",
+                    "Put the hosts to install on into the group platform.",
+                )
+            )
+
+    def _warn_of_missing_settings(self) -> None:
+        """Without ansible.cfg, e.g. in a checkout that all may write, nobody is told about the run."""
+        if not os.environ.get("PROVISIONING_JOURNAL") and not self._task.check_mode:
+            self._display.warning(
+                "The callback provisioning.platform.webhook is not enabled, so this run keeps no journal and sends no "
+                "notifications. Use the ansible.cfg of the checkout (it is ignored where everybody may write), or set "
+                "ANSIBLE_CALLBACKS_ENABLED=provisioning.platform.webhook."
+            )
+
+    def _claim(self, platform: Platform) -> None:
+        # The worker's parent is Ansible's own process, which lives as long as the run.
+        work_dir = WorkDir(Path(platform.config.work_dir).expanduser().absolute())
+        claim(work_dir.locks / "installation.json", pid=os.getppid(), installation=platform.config.installation_id)
+
+
+def result_of(platform: Platform) -> dict[str, Any]:
+    """Return what later tasks need."""
+    config = platform.config
+    return {
+        **platform.to_module_args(),
+        "installation_id": config.installation_id,
+        "fail_fast": config.fail_fast,
+        "cleanup_on_failure": config.cleanup_on_failure,
+        "provisioning_path": config.provisioning_path,
+        "auto_generate_secrets": config.deployment.auto_generate_secrets,
+    }

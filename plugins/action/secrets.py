@@ -1,0 +1,37 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceRegistry
+from ansible_collections.provisioning.platform.plugins.module_utils._module import definitions
+from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import HostAction
+from ansible_collections.provisioning.platform.plugins.plugin_utils.secret_values import missing
+
+
+class ActionModule(HostAction):
+    """Asks the host which secrets it has, makes what is missing here, and sends only that."""
+
+    def work(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return which secrets there are and which were made; never a value."""
+        arguments = dict(self._task.args)
+        there = self.module("secrets", {**arguments, "reveal": True}, task_vars)
+        values = there.pop("values", {})
+        if there.get("failed"):
+            return there
+        registry = ServiceRegistry(services=definitions(arguments.get("services") or []))
+        made = missing(registry, values, generate=boolean(arguments.get("generate", True)))
+        if not made:
+            return there
+        new = {
+            service: {name: dataclasses.asdict(secret) for name, secret in secrets.items()}
+            for service, secrets in made.items()
+        }
+        result = self.module("secrets", {**arguments, "values": new}, task_vars)
+        result.pop("invocation", None)
+        return result

@@ -1,0 +1,160 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing services' configuration files on their host: secrets filled in, owned by whom they run as."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ._config_files import fill_serial
+from ._model import ConfigFile, ServiceDefinition
+from ._paths import WorkDir, make_directory, write_atomically
+from ._secrets import SecretStore, references
+
+_PASSAGE_MODE = 0o711  # another user may pass through to what is his, but not look round
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom a file is given to.
+
+    :param on_host: reaches it by its path; a container has its folder mounted.
+    """
+
+    uid: int
+    gid: int
+    on_host: bool = False
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """A file that is to be written or removed.
+
+    :param before: the text that is there, secrets as placeholders; nothing where there is no file.
+    :param after: the text wanted, secrets as placeholders; nothing where the file is to go.
+    :param content: the text to write.
+    """
+
+    path: Path
+    before: str | None
+    after: str | None
+    content: str = ""
+    mode: int = 0o600
+    owner: Owner | None = None
+
+    def diff(self) -> dict[str, str]:
+        """Return the change as Ansible shows differences."""
+        return {
+            "before_header": str(self.path),
+            "after_header": str(self.path),
+            "before": self.before or "",
+            "after": self.after or "",
+        }
+
+
+class ConfigWriter:
+    """Compares the files wanted with those on the host.
+
+    :param clock: unix time in seconds, for serials.
+    """
+
+    def __init__(self, layout: WorkDir, *, clock: Callable[[], float] = time.time) -> None:
+        self._layout = layout
+        self._secrets = SecretStore(layout.secrets)
+        self._clock = clock
+
+    def changes(self, service: ServiceDefinition) -> Iterator[FileChange]:
+        """Yield what must be written or removed for a service.
+
+        :raises ConfigurationError: a secret does not exist.
+        :raises OSError: a file cannot be read.
+        """
+        owner = owner_of(service)
+        for file in service.config:
+            change = self._compare(file, owner)
+            if change is not None:
+                yield change
+        wanted = {Path(file.dest) for file in service.config}
+        folder = self._layout.service_config(service.name)
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+            if path.is_file() and path not in wanted:
+                yield FileChange(path, self._hidden(path.read_text(errors="replace"), service), None)
+
+    def apply(self, change: FileChange) -> None:
+        """Write or remove a file.
+
+        :raises OSError: it cannot be done.
+        """
+        if change.after is None:
+            change.path.unlink(missing_ok=True)
+            return
+        make_directory(change.path.parent)
+        write_atomically(change.path, change.content, mode=change.mode)
+        if change.owner is not None:
+            self._hand_over(change.path, change.owner)
+
+    def _compare(self, file: ConfigFile, owner: Owner | None) -> FileChange | None:
+        path = Path(file.dest)
+        template = file.content or ""
+        existing = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else None
+        content = fill_serial(self._secrets.fill(template), existing, self._clock())
+        mode = int(file.mode, 8)
+        if existing == content and _permissions(path) == mode and (owner is None or _belongs_to(path, owner)):
+            return None
+        shown = self._hide(existing, template) if existing is not None else None
+        return FileChange(path, shown, template, content, mode, owner)
+
+    def _hide(self, text: str, template: str) -> str:
+        for service, name in references(template):
+            secret = self._secrets.read(service).get(name)
+            if secret is not None and secret.value:
+                text = text.replace(secret.value, f"${{secret.{service}.{name}}}")
+        return text
+
+    def _hidden(self, text: str, service: ServiceDefinition) -> str:
+        return self._hide(text, " ".join(f"${{secret.{service.name}.{name}}}" for name in service.secrets))
+
+    def _hand_over(self, path: Path, owner: Owner) -> None:
+        os.chown(path, owner.uid, owner.gid)
+        folder = path.parent
+        while self._layout.config in folder.parents:
+            os.chown(folder, owner.uid, owner.gid)
+            folder = folder.parent
+        while owner.on_host and folder != self._layout.root.parent:
+            folder.chmod(_PASSAGE_MODE)
+            folder = folder.parent
+
+
+def owner_of(service: ServiceDefinition) -> Owner | None:
+    """Return whom a service's files belong to: the user it runs as, where that is not us and we may give them away."""
+    if os.geteuid() != 0:
+        return None
+    if service.mode == "docker" and service.deployment.docker is not None:
+        return _numeric(service.deployment.docker.user)
+    if service.mode == "binary" and service.deployment.binary is not None and service.deployment.binary.user:
+        with contextlib.suppress(KeyError):
+            account = pwd.getpwnam(service.deployment.binary.user)
+            return Owner(account.pw_uid, account.pw_gid, on_host=True)
+    return None
+
+
+def _numeric(user: str | None) -> Owner | None:
+    uid, _, gid = (user or "").partition(":")
+    if not uid.isdigit():
+        return None
+    return Owner(int(uid), int(gid) if gid.isdigit() else int(uid))
+
+
+def _permissions(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def _belongs_to(path: Path, owner: Owner) -> bool:
+    found = path.stat()
+    return (found.st_uid, found.st_gid) == (owner.uid, owner.gid)

@@ -1,0 +1,71 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One question to one DNS server, which the system's resolver cannot be asked to put (RFC 1035, section 4)."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import struct
+
+_TYPE_A = 1
+_CLASS_IN = 1
+_RECURSION_DESIRED = 0x0100
+_HEADER = struct.Struct(">HHHHHH")
+
+
+def query_a(name: str, *, host: str, port: int, timeout: float) -> list[str]:
+    """Ask a server over UDP for the IPv4 addresses of a name.
+
+    :param timeout: seconds to wait for the answer.
+    :return: dotted addresses, none when the server knows none.
+    :raises OSError: no answer came in time, or the server cannot be reached.
+    :raises ValueError: the name cannot be asked for, or the answer is not one to this question.
+    """
+    identifier = secrets.randbelow(1 << 16)
+    question = _HEADER.pack(identifier, _RECURSION_DESIRED, 1, 0, 0, 0)
+    question += _encode_name(name) + struct.pack(">HH", _TYPE_A, _CLASS_IN)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as connection:
+        connection.settimeout(timeout)
+        connection.connect((host, port))
+        connection.send(question)
+        return _addresses(connection.recv(4096), identifier)
+
+
+def _encode_name(name: str) -> bytes:
+    labels = name.rstrip(".").encode("idna").split(b".")
+    if any(not 0 < len(label) < 64 for label in labels):
+        raise ValueError(f"{name!r} is not a DNS name")
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+
+
+def _addresses(answer: bytes, identifier: int) -> list[str]:
+    try:
+        got, _, questions, answers, _, _ = _HEADER.unpack_from(answer)
+        if got != identifier:
+            raise ValueError("the answer belongs to another question")
+        position = _HEADER.size
+        for _ in range(questions):
+            position = _skip_name(answer, position) + 4
+        found = []
+        for _ in range(answers):
+            position = _skip_name(answer, position)
+            kind, _, _, length = struct.unpack_from(">HHIH", answer, position)
+            position += 10
+            if kind == _TYPE_A and length == 4:
+                found.append(socket.inet_ntoa(answer[position : position + 4]))
+            position += length
+    except (struct.error, IndexError, OSError) as error:
+        raise ValueError("the answer is not a DNS message") from error
+    return found
+
+
+def _skip_name(message: bytes, position: int) -> int:
+    while True:
+        length = message[position]
+        if length == 0:
+            return position + 1
+        if length >= 0xC0:  # a pointer to an earlier name ends this one
+            return position + 2
+        position += length + 1

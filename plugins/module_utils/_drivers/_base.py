@@ -1,0 +1,177 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a driver is: the code that implements one mode."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from .._errors import Problem
+from .._model import CommandHealthCheck, Mode, Scalar, ServiceDefinition
+from .._paths import WorkDir
+from .._secrets import SecretStore
+
+Status = Literal["absent", "stopped", "starting", "running", "failed"]
+
+Notify = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a service is, asked from the kernel, the engine or the API.
+
+    :param status: ``stopped`` means it ended by itself with success or was stopped; ``failed`` that it ended badly.
+    :param digest: digest of what was asked for when it was created.
+    :param id: what the mode calls it: a pid, a container id.
+    :param since: unix time in seconds since when it is what it is.
+    :param exit_code: of the process, where it has ended and is known.
+    :param detail: one line for people, e.g. ``killed by signal 9``.
+    :param instances: ids of all replicas, this one's first.
+    """
+
+    status: Status
+    digest: str | None = None
+    id: str | None = None
+    since: float | None = None
+    exit_code: int | None = None
+    detail: str = ""
+    instances: tuple[str, ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything of it at all."""
+        return self.status != "absent"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs or is about to."""
+        return self.status in ("starting", "running")
+
+
+ABSENT = Observation("absent")
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a service's output, without its line end."""
+
+    service: str
+    text: str
+    stream: Literal["stdout", "stderr"] = "stdout"
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What drivers need to know of the installation they work for.
+
+    :param work_dir: layout of the work dir.
+    :param project: prefix of containers and networks, label of all that is ours.
+    :param engine: container engine wanted: ``docker``, ``podman`` or ``orbstack``.
+    :param engine_url: its socket or address; found by socket and context when absent.
+    :param env: the installation's ``env_vars``, given to every service.
+    :param secrets: the host's secrets.
+    :param files: digest of each service's configuration files, by service.
+    :param notify: called with an event kind, ``service=`` and data when something worth telling happens on the way.
+    """
+
+    work_dir: WorkDir
+    secrets: SecretStore
+    project: str = "provisioning"
+    engine: str = "docker"
+    engine_url: str | None = None
+    env: Mapping[str, Scalar] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    notify: Notify = lambda *args, **data: None
+
+    @property
+    def network(self) -> str:
+        """The network that all containers of the platform share."""
+        return f"{self.project}-net"
+
+
+class Driver(ABC):
+    """One mode. A driver keeps nothing between calls but its connection; all its methods may be called in threads.
+
+    ``observe`` and the digest it returns are the truth; ``digest(render(service))`` (``_plan.digest_of``) is what it is
+    compared with.
+    """
+
+    mode: ClassVar[Mode]
+    #: How many services may be started or stopped at the same time.
+    parallelism: ClassVar[int] = 8
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @abstractmethod
+    def check(self, service: ServiceDefinition) -> list[Problem]:
+        """Return what keeps the service from running here; nothing is touched."""
+
+    @abstractmethod
+    def observe(self, services: Sequence[ServiceDefinition]) -> dict[str, Observation]:
+        """Return what each service is, in a constant number of calls to an engine or API.
+
+        :raises DriverError: the engine or API does not answer.
+        """
+
+    @abstractmethod
+    def render(self, service: ServiceDefinition) -> dict[str, Any]:
+        """Return what would be created, as JSON types, secrets still as placeholders.
+
+        It feeds the digest, the diff and check mode, so it holds all that matters and nothing that changes by itself.
+        """
+
+    def prepare(self, services: Sequence[ServiceDefinition]) -> None:
+        """Make what services share before the first of them starts, e.g. networks.
+
+        :raises DriverError: it cannot be made.
+        """
+
+    @abstractmethod
+    def start(self, service: ServiceDefinition, observation: Observation, digest: str) -> Observation:
+        """Create and start it, replacing what is there when its digest differs; return what it is now.
+
+        :param observation: what it was when the plan was made.
+        :param digest: to be kept with the process or container.
+        :raises DriverError: it cannot be started.
+        """
+
+    @abstractmethod
+    def stop(self, service: ServiceDefinition, observation: Observation) -> None:
+        """Stop it: the stop signal, ``startup.stop_timeout``, then a kill. What is not running is left as it is.
+
+        :raises DriverError: it cannot be stopped.
+        """
+
+    @abstractmethod
+    def remove(self, service: ServiceDefinition, observation: Observation) -> None:
+        """Stop it and take away all that was created for it, its data apart.
+
+        :raises DriverError: it cannot be removed.
+        """
+
+    def clean(self) -> list[str]:
+        """Take away what :meth:`prepare` made and nothing uses any more; return its names.
+
+        :raises DriverError: it cannot be removed.
+        """
+        return []
+
+    @abstractmethod
+    def logs(self, service: ServiceDefinition, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
+        """Yield its output, oldest first.
+
+        :param follow: go on as more is written, until it ends or the caller stops reading.
+        :param tail: only this many lines from the end.
+        """
+
+    def execute(self, service: ServiceDefinition, check: CommandHealthCheck) -> tuple[int, str]:
+        """Run a check's command inside the service; return exit code and output.
+
+        :raises DriverError: it cannot be run there, which is so in modes that have no inside.
+        """
+        raise NotImplementedError(f"{self.mode} services have no inside")

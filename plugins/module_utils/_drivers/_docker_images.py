@@ -1,0 +1,210 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Getting images onto the engine: pulled with bounded retries, or built from a Containerfile."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from .. import _events
+from .._errors import DriverError, Problem
+from .._model import BuildSpec, DockerDeployment, ServiceDefinition
+from ._base import Notify
+from ._docker_engine import Engine
+from ._docker_errors import NOT_FOUND, EngineError, engine_errors
+from ._docker_render import block
+from ._launch import text_of
+
+PULL_ATTEMPTS = 3
+_FIRST_PAUSE = 1.0  # seconds, doubled each time
+_BUILD_LINES = 10
+
+# A registry or a network that may do better in a moment. Whatever else is said (not found, denied, unauthorized, no
+# such host) stays as it is, however often it is asked.
+_TRANSIENT = re.compile(
+    r"timeout|timed out|deadline exceeded|connection (?:refused|reset)|unexpected eof|: eof|broken pipe"
+    r"|temporary failure|server misbehaving|network is unreachable|too ?many ?requests|toomanyrequests"
+    r"|internal server error|bad gateway|service unavailable|received unexpected http status: 5|status(?: code)? 5\d\d",
+    re.IGNORECASE,
+)
+_MISSING = re.compile(r"not found|manifest unknown|name unknown|does not exist|no such image", re.IGNORECASE)
+_DENIED = re.compile(r"denied|unauthorized|forbidden|authentication required", re.IGNORECASE)
+_NO_HOST = re.compile(r"no such host|name resolution", re.IGNORECASE)
+
+
+class Images:
+    """The images of an engine.
+
+    :param notify: told before a pull.
+    :param sleep: waits some seconds.
+    """
+
+    def __init__(self, notify: Notify, *, sleep: Callable[[float], None]) -> None:
+        self._notify = notify
+        self._sleep = sleep
+        self._shared = _Shared()
+
+    def exists(self, engine: Engine, image: str) -> bool:
+        """Whether the engine has the image.
+
+        :raises DriverError: the engine does not answer.
+        """
+        try:
+            with engine_errors(image):
+                engine.api.inspect_image(image)  # type: ignore[no-untyped-call]
+        except EngineError as error:
+            if error.status == NOT_FOUND:
+                return False
+            raise
+        return True
+
+    def obtain(self, engine: Engine, service: ServiceDefinition) -> None:
+        """Get a service's image, which the engine lacks or is to renew. Services that share one get it once.
+
+        :raises DriverError: it cannot be had.
+        """
+        docker = block(service)
+        image = docker.image
+        if docker.pull == "never":
+            remedy = f"Pull or build it first, or set docker.pull of {service.name} to missing."
+            raise DriverError(Problem(service.name, f"the image {image} is not on this machine", remedy))
+        try:
+            if docker.build is not None:
+                build = docker.build
+                self._shared.run(image, lambda: _build(engine, image, build))
+            else:
+                self._notify(_events.SERVICE_PULLING, service=service.name, image=image)
+                self._shared.run(image, lambda: self._pull(engine, image))
+        except DriverError as error:
+            # The work may have been another service's, the failure is this one's all the same.
+            problem = error.problems[0]
+            raise DriverError(Problem(service.name, problem.why, problem.remedy)) from error
+
+    def _pull(self, engine: Engine, image: str) -> None:
+        trouble = _pull_once(engine, image)
+        for attempt in range(PULL_ATTEMPTS - 1):
+            if trouble is None or not is_transient(trouble):
+                break
+            self._sleep(_FIRST_PAUSE * 2**attempt)
+            trouble = _pull_once(engine, image)
+        if trouble is not None:
+            raise DriverError(pull_problem(image, trouble))
+
+
+def is_transient(text: str) -> bool:
+    """Whether a failed pull may succeed when it is tried again."""
+    return _TRANSIENT.search(text) is not None and _DENIED.search(text) is None
+
+
+def pull_problem(image: str, text: str) -> Problem:
+    """Return what a registry's or an engine's refusal means.
+
+    :param text: its own words.
+    """
+    if _NO_HOST.search(text):
+        remedy = "Connect this machine to the network, load the image by hand, or name a mirror in docker.image."
+        return Problem(image, f"the image {image} cannot be pulled: its registry's name is not known here", remedy)
+    if _DENIED.search(text):
+        remedy = "Log in to the registry (docker login), or correct docker.image."
+        return Problem(image, f"the image {image} cannot be pulled: the registry denies it", remedy)
+    if _MISSING.search(text):
+        return Problem(image, f"there is no image {image}", "Correct docker.image, or build it under that name.")
+    attempts = f" after {PULL_ATTEMPTS} attempts" if is_transient(text) else ""
+    remedy = "See whether its registry can be reached from here, then try again."
+    return Problem(image, f"the image {image} cannot be pulled{attempts}: {text.strip()}", remedy)
+
+
+def check_build(docker: DockerDeployment, service: str) -> list[Problem]:
+    """Return what is missing to build a service's image."""
+    if docker.build is None:
+        return []
+    folder = Path(docker.build.context)
+    if not folder.is_dir():
+        remedy = f"Create it, or correct docker.build.context of {service}."
+        return [Problem(service, f"the folder {folder} to build its image from does not exist", remedy)]
+    if not (folder / docker.build.containerfile).is_file():
+        remedy = f"Create it, or correct docker.build.containerfile of {service}."
+        return [Problem(service, f"{folder / docker.build.containerfile} does not exist", remedy)]
+    return []
+
+
+def _pull_once(engine: Engine, image: str) -> str | None:
+    """Pull an image; return the words of the failure, if it is one."""
+    try:
+        with engine_errors(image):
+            return _failure(engine.api.pull(image, stream=True, decode=True))
+    except EngineError as error:
+        return error.text
+
+
+def _failure(progress: Iterable[Mapping[str, Any]]) -> str | None:
+    trouble = None
+    for line in progress:
+        trouble = line.get("error") or trouble
+    return trouble
+
+
+def _build(engine: Engine, image: str, spec: BuildSpec) -> None:
+    arguments = {name: text_of(value) for name, value in spec.args.items()}
+    lines: deque[str] = deque(maxlen=_BUILD_LINES)
+    trouble = None
+    try:
+        with engine_errors(image):
+            progress = engine.api.build(
+                path=spec.context,
+                dockerfile=spec.containerfile,
+                tag=image,
+                buildargs=arguments,
+                target=spec.target or "",
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            for line in progress:
+                lines.extend(text for text in line.get("stream", "").splitlines() if text.strip())
+                trouble = line.get("error") or trouble
+    except EngineError as error:
+        trouble = error.text
+    except OSError as error:  # a file of the context cannot be read
+        trouble = str(error)
+    if trouble is not None:
+        raise DriverError(_build_problem(image, spec, trouble, lines))
+
+
+def _build_problem(image: str, spec: BuildSpec, trouble: str, lines: Iterable[str]) -> Problem:
+    said = " / ".join(lines)
+    why = f"building the image {image} failed: {trouble.strip()}" + (f"; last lines: {said}" if said else "")
+    return Problem(image, why, f"Correct {Path(spec.context) / spec.containerfile}.")
+
+
+class _Shared:
+    """Work that several threads want done is done by the first; the others wait and share how it ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[str, Future[None]] = {}
+
+    def run(self, key: str, work: Callable[[], None]) -> None:
+        with self._lock:
+            future = self._running.get(key)
+            if future is None:
+                mine = self._running[key] = Future()
+        if future is not None:
+            future.result()
+            return
+        try:
+            work()
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(None)
+        finally:
+            with self._lock:
+                del self._running[key]

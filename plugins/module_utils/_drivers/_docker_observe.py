@@ -1,0 +1,195 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an engine's list of containers to what each service is. Pure: nothing here asks an engine."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._model import ServiceDefinition
+from .._plan import digest_of
+from ._base import ABSENT, Observation, Status
+from ._docker_render import (
+    LABEL_DIGEST,
+    LABEL_REPLICA,
+    LABEL_SERVICE,
+    LABEL_TEMPLATE,
+    block,
+    container_names,
+    template_of,
+)
+
+_ALWAYS_RESTARTED = ("always", "unless-stopped")
+_EXIT_CODE = re.compile(r"\((\d+)\)")
+_AGE = re.compile(
+    r"(?P<number>\d+|less than a|about an|about a|an|a) (?P<unit>second|minute|hour|day|week|month|year)", re.IGNORECASE
+)
+_SECONDS = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": 86_400,
+    "week": 604_800,
+    "month": 2_592_000,
+    "year": 31_536_000,
+}
+# The worst of several replicas speaks for all.
+_SEVERITY: dict[Status, int] = {"failed": 0, "stopped": 1, "starting": 2, "running": 3}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One container of a service, as the engine's list has it.
+
+    :param replica: which of several; empty where there is one.
+    :param template: digest of what one replica is.
+    :param state: in the engine's word, e.g. ``running`` or ``exited``.
+    :param text: the engine's line about it, e.g. ``Exited (3) 2 minutes ago``.
+    :param created: unix time in seconds.
+    """
+
+    id: str
+    name: str
+    service: str
+    replica: str
+    digest: str
+    template: str
+    state: str
+    text: str
+    created: float
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, as far as the engine says so."""
+        match = _EXIT_CODE.search(self.text)
+        return int(match[1]) if match and self.state not in ("running", "paused") else None
+
+
+def instances(listing: Iterable[Mapping[str, Any]]) -> dict[str, list[Instance]]:
+    """Return the containers of a list by service, in the order of their replicas."""
+    found: dict[str, list[Instance]] = {}
+    for entry in listing:
+        labels = entry.get("Labels") or {}
+        instance = Instance(
+            id=entry["Id"],
+            name=next(iter(entry.get("Names") or [""])).lstrip("/"),
+            service=labels.get(LABEL_SERVICE, ""),
+            replica=labels.get(LABEL_REPLICA, ""),
+            digest=labels.get(LABEL_DIGEST, ""),
+            template=labels.get(LABEL_TEMPLATE, ""),
+            state=str(entry.get("State", "")).lower(),
+            text=entry.get("Status", ""),
+            created=float(entry.get("Created", 0)),
+        )
+        found.setdefault(instance.service, []).append(instance)
+    for several in found.values():
+        several.sort(key=lambda instance: int(instance.replica or 0))
+    return found
+
+
+def observation(
+    service: ServiceDefinition, found: Sequence[Instance], rendered: Mapping[str, Any], now: float
+) -> Observation:
+    """Return what a service is.
+
+    :param found: its containers.
+    :param rendered: what it is to be; tells replicas made for another number of them from changed ones.
+    :param now: unix time in seconds.
+    """
+    if not found:
+        return ABSENT
+    wanted = max(1, block(service).replicas)
+    states = [(*_status(instance, service), instance) for instance in found]
+    status, detail, worst = min(states, key=lambda state: _SEVERITY[state[0]])
+    if len(found) < wanted and status in ("running", "starting"):
+        status, detail = "stopped", f"{len(found)} of {wanted} replicas are there"
+    return Observation(
+        status=status,
+        digest=_digest(found, rendered, set(container_names("", "", wanted))),
+        id=found[0].id,
+        since=_since(worst, now),
+        exit_code=worst.exit_code if status in ("stopped", "failed") else None,
+        detail=detail,
+        instances=tuple(instance.id for instance in found),
+    )
+
+
+def _digest(found: Sequence[Instance], rendered: Mapping[str, Any], wanted: set[str]) -> str | None:
+    """Return what the containers were made from; nothing when their number or make is mixed up."""
+    if any(instance.state == "removing" for instance in found) or not {i.replica for i in found} <= wanted:
+        return None
+    if len(wanted) == 1:
+        return found[0].digest or None
+    template = template_of(rendered)
+    strange = [instance for instance in found if instance.template != template]
+    return (strange[0].digest or None) if strange else digest_of(rendered)
+
+
+def _status(instance: Instance, service: ServiceDefinition) -> tuple[Status, str]:
+    code = instance.exit_code
+    match instance.state:
+        case "running" | "stopping":
+            return "running", "unhealthy" if "(unhealthy)" in instance.text else ""
+        case "restarting":
+            return "starting", f"restarting after it {ending(code)}" if code is not None else "restarting"
+        case "created" | "configured" | "initialized":
+            return "stopped", "created, but never started"
+        case "paused":
+            return "stopped", "paused"
+        case "removing":
+            return "stopped", "being removed"
+        case "exited" | "stopped":
+            return _ended(code, service)
+        case _:
+            return "failed", f"is {instance.state or 'in an unknown state'}"
+
+
+def _ended(code: int | None, service: ServiceDefinition) -> tuple[Status, str]:
+    """Tell a container that was stopped from one that broke: the engine does not keep the difference.
+
+    Where the engine restarts whatever ends, only what somebody stopped stays down.
+    """
+    startup = service.startup
+    asked = {0, None, 128 + _signal_number(startup.stop_signal)}
+    if code in asked or startup.restart in _ALWAYS_RESTARTED:
+        return "stopped", "" if code in asked else f"was stopped and {ending(code)}"
+    return "failed", ending(code)
+
+
+def ending(code: int | None) -> str:
+    """Say how a process ended."""
+    if code is not None and 128 < code < 128 + signal.NSIG:
+        try:
+            return f"was killed by {signal.Signals(code - 128).name}"
+        except ValueError:
+            pass
+    return f"exited with code {code}"
+
+
+def _signal_number(name: str) -> int:
+    if name.isdigit():
+        return int(name)
+    full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
+    return signal.Signals[full].value if full in signal.Signals.__members__ else 0
+
+
+def _since(instance: Instance, now: float) -> float:
+    """Return since when a container is what it is, as precisely as the list tells without asking for each.
+
+    The list says "3 minutes"; where that agrees with the time of creation, the latter is exact.
+    """
+    if instance.state == "created":
+        return instance.created
+    match = _AGE.search(instance.text)
+    if match is None:
+        return instance.created
+    unit = _SECONDS[match["unit"].lower()]
+    number = int(match["number"]) if match["number"].isdigit() else 0 if "less" in match["number"].lower() else 1
+    latest = now - number * unit
+    if instance.state == "running" and latest - 2 * unit <= instance.created <= latest + unit:
+        return instance.created
+    return min(now, max(latest, instance.created))

@@ -1,0 +1,149 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the containers of an installation share: networks and named volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .. import _events
+from .._errors import Problem
+from .._model import ServiceDefinition
+from ._base import Context
+from ._docker_engine import PODMAN_HOST_GATEWAY, Engine
+from ._docker_errors import NOT_FOUND, EngineError, engine_errors
+from ._docker_render import HOST_GATEWAY, block, ownership, parse_volume, volume_name
+
+
+def make_shared(engine: Engine, context: Context, services: Sequence[ServiceDefinition]) -> None:
+    """Make the networks and named volumes of services, as far as they are missing.
+
+    :raises DriverError: one cannot be made.
+    """
+    existing = _network_names(engine)
+    for name in dict.fromkeys([context.network, *(n for s in services for n in user_networks(s, context, existing))]):
+        if name not in existing:
+            _make_network(engine, name, ownership(context))
+    for name in _volume_names(services, context):
+        with engine_errors(name):
+            engine.api.create_volume(name, labels=ownership(context))
+    if engine.is_podman:
+        _warn_without_names(engine, context, services)
+
+
+def user_networks(service: ServiceDefinition, context: Context, existing: Iterable[str]) -> list[str]:
+    """Return the engine's names of the networks a service joins beside the platform's own.
+
+    One that exists under that very name is somebody's to be joined; any other is ours and carries the project's name.
+    """
+    return [name if name in existing else f"{context.project}-{name}" for name in block(service).networks]
+
+
+def join_networks(engine: Engine, context: Context, service: ServiceDefinition, container: str) -> None:
+    """Connect a container that does not run yet to the networks beside the platform's own.
+
+    :raises DriverError: it cannot be connected.
+    """
+    for name in user_networks(service, context, _network_names(engine)):
+        with engine_errors(service.name):
+            engine.api.connect_container_to_network(container, name, aliases=[service.name])
+
+
+def remove_networks(engine: Engine, context: Context) -> list[str]:
+    """Remove our networks that no container uses, running or not, and return their names.
+
+    :raises DriverError: one cannot be removed.
+    """
+    removed = []
+    for network in _owned(engine.api.networks, context):
+        with engine_errors(network["Name"]):
+            users = engine.api.containers(all=True, filters={"network": [network["Name"]]})
+        if not users and _remove_network(engine, network):
+            removed.append(network["Name"])
+    return sorted(removed)
+
+
+def remove_volumes(engine: Engine, context: Context) -> list[str]:
+    """Remove our named volumes with what is in them, and return their names.
+
+    :raises DriverError: one cannot be removed, e.g. because a container uses it.
+    """
+    removed = []
+    for volume in _owned(lambda **options: engine.api.volumes(**options).get("Volumes") or [], context):
+        with engine_errors(volume["Name"]):
+            engine.api.remove_volume(volume["Name"])
+        removed.append(volume["Name"])
+    return sorted(removed)
+
+
+def host_address(engine: Engine, context: Context) -> str | None:
+    """Return what to give a container as the host's address; nothing where the engine names the host by itself.
+
+    :raises DriverError: the network is not there.
+    """
+    if not engine.is_podman:
+        return HOST_GATEWAY
+    if engine.version >= PODMAN_HOST_GATEWAY:
+        return None
+    with engine_errors(context.network):
+        network = engine.api.inspect_network(context.network)
+    for subnet in (network.get("IPAM") or {}).get("Config") or []:
+        if subnet.get("Gateway"):
+            return str(subnet["Gateway"])
+    return None
+
+
+def _network_names(engine: Engine) -> set[str]:
+    with engine_errors("network"):
+        return {network["Name"] for network in engine.api.networks()}
+
+
+def _make_network(engine: Engine, name: str, labels: dict[str, str]) -> None:
+    try:
+        with engine_errors(name):
+            engine.api.create_network(name, driver="bridge", check_duplicate=True, labels=labels)
+    except EngineError as error:
+        if not error.is_name_conflict:  # else another run was faster, which is as well
+            raise
+
+
+def _remove_network(engine: Engine, network: dict[str, Any]) -> bool:
+    try:
+        with engine_errors(network["Name"]):
+            engine.api.remove_network(network["Id"])
+    except EngineError as error:
+        if error.status != NOT_FOUND and not error.is_in_use:
+            raise
+        return False
+    return True
+
+
+def _volume_names(services: Sequence[ServiceDefinition], context: Context) -> list[str]:
+    mounts = [parse_volume(text, service.name) for service in services for text in block(service).volumes]
+    return list(dict.fromkeys(volume_name(context.project, mount.source) for mount in mounts if not mount.is_bind))
+
+
+def _owned(ask: Any, context: Context) -> list[dict[str, Any]]:
+    labels = [f"{name}={value}" for name, value in ownership(context).items()]
+    with engine_errors("the container engine"):
+        found: list[dict[str, Any]] = ask(filters={"label": labels})
+    return found
+
+
+def _warn_without_names(engine: Engine, context: Context, services: Sequence[ServiceDefinition]) -> None:
+    """Say when containers cannot find each other by name, which Podman's older kind of network may lack."""
+    url = f"{engine.api.base_url}/v4.0.0/libpod/networks/{context.network}/json"
+    with engine_errors(context.network):
+        response = engine.api.get(url, timeout=engine.api.timeout)
+        response.raise_for_status()
+    if response.json().get("dns_enabled", True):
+        return
+    problem = Problem(
+        context.network,
+        "has no name resolution, so containers do not find each other by name",
+        'Install aardvark-dns and set network_backend = "netavark" in containers.conf.',
+    )
+    for service in services:
+        if service.depends_on:
+            context.notify(_events.SERVICE_WARNING, service=service.name, reason=str(problem))

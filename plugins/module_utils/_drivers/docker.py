@@ -1,0 +1,327 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mode ``docker``: containers on Docker, Podman or OrbStack.
+
+The engine is the only memory: what we made carries labels of the project and the work dir, and nothing else is ever
+touched. A start costs two requests, the state of all services one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .._errors import ConfigurationError, DriverError, Problem
+from .._model import CommandHealthCheck, ServiceDefinition
+from .._secrets import references
+from . import _docker_output, _docker_render, _docker_shared
+from ._base import Context, Driver, LogLine, Observation
+from ._docker_engine import Connection, Engine
+from ._docker_errors import NOT_FOUND, EngineError, engine_errors, explain
+from ._docker_images import Images, check_build
+from ._docker_mounts import check_mounts, prepare_mounts
+from ._docker_observe import Instance, instances, observation
+from ._docker_render import LABEL_SERVICE, block, container_names, ownership, template_of
+
+# Podman leaves ports below 1024 to root even inside a container, Docker does not: the same definition runs on both.
+_PODMAN_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0"}
+
+
+class DockerDriver(Driver):
+    """Runs services as containers.
+
+    :param sleep: waits some seconds between the attempts of a pull.
+    :param clock: unix time in seconds.
+    """
+
+    mode = "docker"
+    parallelism = 4  # more do not start faster: the engine itself is busy then
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(context)
+        self._connection = Connection(context)
+        self._images = Images(context.notify, sleep=sleep)
+        self._clock = clock
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def check(self, service: ServiceDefinition) -> list[Problem]:
+        """Return what keeps the service from running here. Whether its image can be had is found out at the start."""
+        try:
+            settings = self.render(service)
+            engine = self._connection.engine()
+            problems = _docker_render.check_document(settings, service)
+            problems += self._check_foreigners(engine, service)
+            problems += self._check_image(engine, service)
+            mounts = _docker_render.volumes(settings, service.name)
+            return problems + check_mounts(service, mounts, self.context.work_dir, engine)
+        except (ConfigurationError, DriverError) as error:
+            return list(error.problems)
+
+    def observe(self, services: Sequence[ServiceDefinition]) -> dict[str, Observation]:
+        """Return what each service is, with one request for all.
+
+        :raises DriverError: no engine answers.
+        """
+        only = services[0].name if len(services) == 1 else None
+        found = self._instances(self._connection.engine(), only)
+        now = self._clock()
+        return {
+            service.name: observation(service, found.get(service.name, []), self._rendered_replicas(service), now)
+            for service in services
+        }
+
+    def render(self, service: ServiceDefinition) -> dict[str, Any]:
+        """Return what would be created, in the words of the definition.
+
+        :raises ConfigurationError: a port, a volume or an amount of memory cannot be read.
+        """
+        return _docker_render.document(service, self.context)
+
+    def logs(self, service: ServiceDefinition, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
+        """Yield its output, of all replicas together, oldest first.
+
+        :raises DriverError: no engine answers.
+        """
+        engine = self._connection.engine()
+        containers = [instance.id for instance in self._instances(engine, service.name).get(service.name, [])]
+        yield from _docker_output.read_logs(engine, containers, service.name, follow=follow, tail=tail)
+
+    def execute(self, service: ServiceDefinition, check: CommandHealthCheck) -> tuple[int, str]:
+        """Run a check's command inside the service's container, the first of several; return exit code and output.
+
+        :raises DriverError: it has no container that runs, or no engine answers.
+        """
+        engine = self._connection.engine()
+        found = [i for i in self._instances(engine, service.name).get(service.name, []) if i.state == "running"]
+        if not found:
+            raise DriverError(Problem(service.name, "has no container that runs", f"Start {service.name}."))
+        return _docker_output.execute(engine, found[0].id, service.name, check.command, check.timeout)
+
+    # --- doing -------------------------------------------------------------------------------------------------------
+
+    def prepare(self, services: Sequence[ServiceDefinition]) -> None:
+        """Make the networks and named volumes of the services, as far as they are missing.
+
+        :raises DriverError: one cannot be made.
+        """
+        _docker_shared.make_shared(self._connection.engine(), self.context, services)
+
+    def start(self, service: ServiceDefinition, observation: Observation, digest: str) -> Observation:
+        """Create and start its containers, as many as there are to be; those made from something else are replaced.
+
+        :raises DriverError: the image cannot be had, or the engine refuses.
+        :raises ConfigurationError: a secret does not exist.
+        """
+        engine = self._connection.engine()
+        settings = self.render(service)
+        names = container_names(self.context.project, service.name, block(service).replicas)
+        there = self._instances(engine, service.name).get(service.name, []) if observation.exists else []
+        kept = {i.replica: i for i in there if i.replica in names and _is_current(i, settings, digest)}
+        missing = [replica for replica in names if replica not in kept]
+        prepare_mounts(service, _docker_render.volumes(settings, service.name), self.context.work_dir, engine)
+        if missing:
+            # Before anything is taken away: a service that runs is not given up for an image that cannot be had.
+            self._get_image_ready(engine, service, is_replacing=bool(there))
+        self._remove_all(engine, service, [i.id for i in there if kept.get(i.replica) is not i])
+        ids = {replica: i.id for replica, i in kept.items()}
+        for instance in kept.values():
+            self._start_again(engine, service, instance)
+        for replica in missing:
+            body = self._body(engine, service, settings, digest, replica)
+            ids[replica] = self._create_and_start(engine, service, names[replica], body)
+        ordered = tuple(ids[replica] for replica in names)
+        return Observation("running", digest, ordered[0], self._clock(), instances=ordered)
+
+    def stop(self, service: ServiceDefinition, observation: Observation) -> None:
+        """Stop its containers: the stop signal, ``startup.stop_timeout``, then a kill.
+
+        :raises DriverError: one cannot be stopped.
+        """
+        if observation.is_up or len(observation.instances) > 1:
+            engine = self._connection.engine()
+            _for_each(observation.instances, lambda container: _stop(engine, service, container))
+
+    def remove(self, service: ServiceDefinition, observation: Observation) -> None:
+        """Stop its containers and take them away with their unnamed volumes.
+
+        :raises DriverError: one cannot be removed.
+        """
+        if observation.exists:
+            may_run = observation.is_up or len(observation.instances) > 1
+            self._remove_all(self._connection.engine(), service, observation.instances, may_run=may_run)
+
+    def clean(self) -> list[str]:
+        """Remove the networks that :meth:`prepare` made and no container uses; return their names.
+
+        :raises DriverError: one cannot be removed.
+        """
+        return _docker_shared.remove_networks(self._connection.engine(), self.context)
+
+    def purge(self) -> list[str]:
+        """Remove the named volumes that :meth:`prepare` made, with what is in them; return their names.
+
+        :raises DriverError: one cannot be removed.
+        """
+        return _docker_shared.remove_volumes(self._connection.engine(), self.context)
+
+    # --- helpers -----------------------------------------------------------------------------------------------------
+
+    def _instances(self, engine: Engine, service: str | None) -> dict[str, list[Instance]]:
+        labels = [f"{name}={value}" for name, value in ownership(self.context).items()]
+        if service is not None:
+            labels.append(f"{LABEL_SERVICE}={service}")
+        with engine_errors(service or engine.name):
+            return instances(engine.api.containers(all=True, filters={"label": labels}))
+
+    def _rendered_replicas(self, service: ServiceDefinition) -> dict[str, Any]:
+        return self.render(service) if block(service).replicas > 1 else {}
+
+    def _check_foreigners(self, engine: Engine, service: ServiceDefinition) -> list[Problem]:
+        names = set(container_names(self.context.project, service.name, block(service).replicas).values())
+        pattern = f"^/?{re.escape(f'{self.context.project}-{service.name}')}(-[0-9]+)?$"
+        with engine_errors(service.name):
+            listing = engine.api.containers(all=True, filters={"name": pattern})
+        ours = {**ownership(self.context), LABEL_SERVICE: service.name}.items()
+        return [
+            Problem(
+                service.name,
+                f"a container named {name} exists already and was not made for this installation",
+                "Remove it, or set deployment.project to another name.",
+            )
+            for entry in listing
+            for name in [entry["Names"][0].lstrip("/")]
+            if name in names and not ours <= (entry.get("Labels") or {}).items()
+        ]
+
+    def _check_image(self, engine: Engine, service: ServiceDefinition) -> list[Problem]:
+        docker = block(service)
+        if docker.pull == "never":
+            if self._images.exists(engine, docker.image):
+                return []
+            remedy = f"Pull or build it first, or set docker.pull of {service.name} to missing."
+            return [Problem(service.name, f"the image {docker.image} is not on this machine", remedy)]
+        return check_build(docker, service.name)
+
+    def _get_image_ready(self, engine: Engine, service: ServiceDefinition, *, is_replacing: bool) -> None:
+        """Renew the image where that is wanted. Whether it is there at all, the creation tells by itself."""
+        docker = block(service)
+        if docker.pull == "always" or (is_replacing and not self._images.exists(engine, docker.image)):
+            self._images.obtain(engine, service)
+
+    def _body(
+        self, engine: Engine, service: ServiceDefinition, settings: dict[str, Any], digest: str, replica: str
+    ) -> dict[str, Any]:
+        body = _docker_render.creation(
+            settings,
+            service,
+            self.context,
+            digest=digest,
+            replica=replica,
+            gateway=_docker_shared.host_address(engine, self.context),
+            sysctls=_PODMAN_SYSCTLS if engine.is_podman else None,
+        )
+        filled: dict[str, Any] = self.context.secrets.fill(body)
+        return filled
+
+    def _create_and_start(self, engine: Engine, service: ServiceDefinition, name: str, body: dict[str, Any]) -> str:
+        try:
+            container = self._create(engine, service, name, body)
+            try:
+                if block(service).networks:
+                    _docker_shared.join_networks(engine, self.context, service, container)
+                with engine_errors(service.name):
+                    engine.api.start(container)
+            except DriverError:
+                with contextlib.suppress(DriverError):  # what made the start fail is what counts
+                    _delete(engine, service, container)
+                raise
+        except EngineError as error:
+            raise DriverError(explain(service.name, self._without_secrets(error.text, service))) from None
+        return container
+
+    def _create(self, engine: Engine, service: ServiceDefinition, name: str, body: dict[str, Any]) -> str:
+        try:
+            return _create_container(engine, service, name, body)
+        except EngineError as error:
+            if not error.is_missing_image:
+                raise
+        self._images.obtain(engine, service)
+        return _create_container(engine, service, name, body)
+
+    def _start_again(self, engine: Engine, service: ServiceDefinition, instance: Instance) -> None:
+        with engine_errors(service.name):
+            if instance.state == "paused":
+                engine.api.unpause(instance.id)
+            else:
+                engine.api.start(instance.id)
+
+    def _remove_all(
+        self, engine: Engine, service: ServiceDefinition, containers: Sequence[str], *, may_run: bool = True
+    ) -> None:
+        # An engine kills what it removes by force, so what is to be killed anyway costs one request less.
+        startup = service.startup
+        asks_first = may_run and startup.stop_timeout > 0 and startup.stop_signal not in ("SIGKILL", "KILL")
+
+        def one(container: str) -> None:
+            if asks_first:
+                _stop(engine, service, container)
+            _delete(engine, service, container)
+
+        _for_each(containers, one)
+
+    def _without_secrets(self, text: str, service: ServiceDefinition) -> str:
+        for owner, name in references(self.render(service)):
+            secret = self.context.secrets.read(owner).get(name)
+            if secret is not None:
+                text = text.replace(secret.value, f"${{secret.{owner}.{name}}}")
+        return text
+
+
+def _is_current(instance: Instance, settings: dict[str, Any], digest: str) -> bool:
+    """Whether a container is what is wanted; one of several replicas is, whatever number they were made for."""
+    return instance.digest == digest or (bool(instance.replica) and instance.template == template_of(settings))
+
+
+def _create_container(engine: Engine, service: ServiceDefinition, name: str, body: dict[str, Any]) -> str:
+    with engine_errors(service.name):
+        return str(engine.api.create_container_from_config(body, name)["Id"])  # type: ignore[no-untyped-call]
+
+
+def _stop(engine: Engine, service: ServiceDefinition, container: str) -> None:
+    try:
+        with engine_errors(service.name):
+            engine.api.stop(container, timeout=math.ceil(service.startup.stop_timeout))
+    except EngineError as error:
+        if error.status != NOT_FOUND:
+            raise
+
+
+def _delete(engine: Engine, service: ServiceDefinition, container: str) -> None:
+    try:
+        with engine_errors(service.name):
+            engine.api.remove_container(container, v=True, force=True)
+    except EngineError as error:
+        if error.status != NOT_FOUND and "already in progress" not in error.text:
+            raise
+
+
+def _for_each(containers: Sequence[str], work: Callable[[str], None]) -> None:
+    """Do it to all replicas at once: what takes long here is waiting for them to stop."""
+    if len(containers) < 2:
+        for container in containers:
+            work(container)
+        return
+    with ThreadPoolExecutor(min(8, len(containers))) as pool:
+        list(pool.map(work, containers))

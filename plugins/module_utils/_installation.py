@@ -1,0 +1,126 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of an installation as a whole: begun, completed, taken back after a failure, removed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ._build import to_dict
+from ._converge import Options
+from ._ledger import Ledger, write_generation, read_generation
+from ._manager import Manager
+from ._paths import WorkDir, make_directory
+
+
+def folders(layout: WorkDir) -> list[Path]:
+    """Return the folders of a work dir, outer ones first."""
+    services = layout.pids.parent
+    return [
+        layout.root,
+        layout.config,
+        layout.secrets,
+        layout.data,
+        layout.bin,
+        services,
+        layout.pids,
+        layout.state,
+        layout.logs,
+        layout.locks,
+        layout.installations,
+    ]
+
+
+def begin(layout: WorkDir, installation: str, *, dry: bool = False) -> bool:
+    """Make the work dir, for its owner alone, and note what was made; return whether anything was.
+
+    :param installation: id of the run, or nothing to note nothing.
+    :param dry: only tell.
+    :raises OSError: a folder cannot be made.
+    """
+    missing = [folder for folder in folders(layout) if not folder.is_dir()]
+    if not dry:
+        for folder in missing:
+            make_directory(folder)
+        if installation and missing:
+            Ledger(layout, installation).add(paths=missing)
+    return bool(missing)
+
+
+def complete(manager: Manager, installation: str, *, dry: bool = False) -> bool:
+    """Record what is installed as the current generation; return whether that is news.
+
+    :raises OSError: it cannot be written.
+    """
+    document = {
+        "settings": dataclasses.asdict(manager.settings),
+        "services": [to_dict(service, sparse=True) for service in manager.services().values()],
+    }
+    if dry:
+        return read_generation(manager.work_dir) != document
+    return write_generation(manager.work_dir, installation, document)
+
+
+def take_back(layout: WorkDir, installation: str, *, dry: bool = False) -> list[str]:
+    """Take away the services, files and folders that a failed run created; return what that was.
+
+    The journal, the run's log and the audit log stay, to tell what happened.
+
+    :raises ProvisioningError: a service cannot be removed.
+    """
+    ledger = Ledger(layout, installation)
+    created = ledger.read()
+    manager = Manager.open(layout.root, run=installation)
+    there = [name for name in created.services if name in manager.services()]
+    if dry:
+        return [*there, *created.paths]
+    manager.converge({name: "absent" for name in there}, Options(fail_fast=False))
+    manager.clean()
+    removed = ledger.remove_paths(keep=[layout.installations / installation, layout.audit])
+    return [*there, *removed]
+
+
+def remove(layout: WorkDir, *, purge: bool = False, dry: bool = False) -> list[str]:
+    """Remove the files of an installation whose services are gone; return what was removed.
+
+    :param purge: remove data and secrets, too. Otherwise data stays, and the secrets of services that have any.
+    """
+    doomed = list(_doomed(layout, purge=purge))
+    if not dry:
+        for path in doomed:
+            _remove(path)
+        for folder in (layout.data, layout.secrets, layout.root):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+    return [str(path) for path in doomed]
+
+
+def left(layout: WorkDir) -> list[str]:
+    """Return what there still is in a work dir."""
+    return sorted(str(path) for path in layout.root.iterdir()) if layout.root.is_dir() else []
+
+
+def _doomed(layout: WorkDir, *, purge: bool) -> Iterator[Path]:
+    parts = [layout.config, layout.bin, layout.pids.parent, layout.installations, layout.audit]
+    yield from (path for path in parts if path.exists())
+    if purge:
+        yield from (path for path in (layout.data, layout.secrets) if path.exists())
+        return
+    for folder in sorted(layout.data.glob("*")):
+        if folder.is_dir() and not any(folder.iterdir()):
+            yield folder
+    for secret in sorted(layout.secrets.glob("*.json")):
+        data = layout.service_data(secret.stem)
+        if not data.is_dir() or not any(data.iterdir()):
+            yield secret
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,522 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's front door: the services of one host, looked at and brought to the state wanted.
+
+Modules, the command line and the platform's own services come in here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import _converge, _graph, _preflight
+from . import _events as events
+from ._audit import AuditLog, who
+from ._build import build, to_dict
+from ._config_files import file_digest
+from ._converge import Options, Outcome
+from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
+from ._drivers._registry import drivers_for
+from ._errors import ConfigurationError, DriverError, PrerequisiteError, Problem, raise_if_any
+from ._events import Emitter, Sink
+from ._health import HealthResult, check_health
+from ._model import Scalar, ServiceDefinition, ServiceOperation, ServiceState
+from ._paths import WorkDir, write_atomically
+from ._plan import Action, Goal, digest_of, plan
+from ._secrets import SecretStore
+from ._state import StateStore, locked
+from ._wait import wait_for_service
+
+_PROBE_THREADS = 128
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for all services of a host.
+
+    :param env: environment variables that every service gets.
+    """
+
+    project: str = "provisioning"
+    engine: str = "docker"
+    engine_url: str | None = None
+    env: dict[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """A service as people want to see it.
+
+    :param since: unix time in seconds since when it is what it is.
+    :param health: healthy, unhealthy, or unknown where it does not run or was not asked.
+    """
+
+    name: str
+    mode: str
+    status: str
+    health: str
+    address: str
+    id: str | None = None
+    since: float | None = None
+    digest: str | None = None
+    detail: str = ""
+    reason: str = ""
+    restarts: int = 0
+    last_error: str | None = None
+    required: bool = True
+    description: str = ""
+    health_reason: str = ""
+    health_duration_ms: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the status as JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done, and what was seen when that was decided.
+
+    :param unavailable: services that cannot run here, with the problem.
+    """
+
+    actions: dict[str, Action]
+    observed: dict[str, Observation]
+    rendered: dict[str, dict[str, Any]]
+    before: dict[str, dict[str, Any]]
+    unavailable: dict[str, Problem]
+
+    @property
+    def changes(self) -> list[Action]:
+        """The actions that would touch something, of services that can run here."""
+        return [a for a in self.actions.values() if a.is_change and a.service not in self.unavailable]
+
+
+class Manager:
+    """The services of one host.
+
+    :param work_dir: the installation's work dir.
+    :param services: definitions by name, resolved; secrets as placeholders.
+    :param sinks: readers of the events of this manager.
+    :param run: id of the installation or command, for the audit log.
+    """
+
+    def __init__(
+        self,
+        work_dir: Path,
+        services: Mapping[str, ServiceDefinition],
+        settings: Settings | None = None,
+        *,
+        sinks: Iterable[Sink] = (),
+        run: str = "",
+    ) -> None:
+        self.work_dir = WorkDir(work_dir)
+        self.settings = settings or Settings()
+        self._services = dict(services)
+        self._states = StateStore(self.work_dir)
+        self._emit = Emitter(AuditLog(self.work_dir.audit, run=run), *sinks)
+        secrets = SecretStore(self.work_dir.secrets)
+        self._context = Context(
+            work_dir=self.work_dir,
+            secrets=secrets,
+            project=self.settings.project,
+            engine=self.settings.engine,
+            engine_url=self.settings.engine_url,
+            env=self.settings.env,
+            files={name: _config_digest(service, secrets) for name, service in services.items() if service.config},
+            notify=self._emit,
+        )
+        self._drivers: dict[str, Driver] = drivers_for(services.values(), self._context)
+
+    @classmethod
+    def open(cls, work_dir: Path, *, sinks: Iterable[Sink] = (), run: str = "") -> Manager:
+        """Return the manager of what is installed in a work dir.
+
+        :raises ConfigurationError: its records are damaged.
+        """
+        layout = WorkDir(work_dir)
+        states = StateStore(layout).read_all()
+        services = {
+            name: build(ServiceDefinition, state.definition, path=name)
+            for name, state in states.items()
+            if state.definition
+        }
+        return cls(work_dir, services, _read_settings(layout), sinks=sinks, run=run)
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def services(self) -> dict[str, ServiceDefinition]:
+        """Return the definitions by name, in startup order."""
+        return {name: self._services[name] for name in _graph.startup_order(self._services)}
+
+    def definition(self, name: str) -> ServiceDefinition:
+        """Return one definition.
+
+        :raises ConfigurationError: there is no such service.
+        """
+        self._known([name])
+        return self._services[name]
+
+    def observe(self, names: Collection[str] | None = None) -> tuple[dict[str, Observation], dict[str, Problem]]:
+        """Return what each service is, and the problem of each mode that cannot be asked."""
+        observed: dict[str, Observation] = {}
+        unreachable: dict[str, Problem] = {}
+        for mode, driver in self._drivers.items():
+            wanted = [s for s in self._chosen(names) if s.mode == mode]
+            if not wanted:
+                continue
+            try:
+                observed |= driver.observe(wanted)
+            except DriverError as error:
+                unreachable[mode] = error.problems[0]
+        return observed, unreachable
+
+    def is_running(self, name: str) -> bool:
+        """Whether the service runs.
+
+        :raises ConfigurationError: there is no such service.
+        """
+        self._known([name])
+        return self.observe([name])[0].get(name, ABSENT).is_up
+
+    def running(self) -> list[str]:
+        """Return the names of the services that run."""
+        return [name for name, seen in self.observe()[0].items() if seen.is_up]
+
+    def status(self, names: Collection[str] | None = None, *, health: bool = True) -> list[ServiceStatus]:
+        """Return the status of services, in startup order.
+
+        :param health: ask each that runs for its health, all at the same time.
+        :raises ConfigurationError: a name is unknown.
+        """
+        self._known(names or ())
+        observed, unreachable = self.observe(names)
+        chosen = [service for name, service in self.services().items() if names is None or name in names]
+        up = [s.name for s in chosen if observed.get(s.name, ABSENT).is_up]
+        results = self.check_health(up) if health else {}
+        states = self._states.read_all()
+        return [
+            _status(s, observed.get(s.name), unreachable.get(s.mode), states.get(s.name), results.get(s.name))
+            for s in chosen
+        ]
+
+    def check_health(self, names: Collection[str] | None = None) -> dict[str, HealthResult]:
+        """Check the health of services, all at the same time.
+
+        :raises ConfigurationError: a name is unknown.
+        """
+        self._known(names or ())
+        chosen = self._chosen(names)
+        return dict(zip([service.name for service in chosen], self._together(self._check, chosen)))
+
+    def wait_healthy(
+        self,
+        names: Collection[str] | None = None,
+        *,
+        fail_fast: bool = False,
+        cancelled: threading.Event | None = None,
+    ) -> dict[str, HealthResult]:
+        """Wait until services are healthy, all at the same time, and emit an event for each.
+
+        :param fail_fast: wait for nothing more once a required service has failed.
+        :param cancelled: ends the wait when set.
+        :raises ConfigurationError: a name is unknown.
+        """
+        self._known(names or ())
+        stop = cancelled or threading.Event()
+
+        def wait(service: ServiceDefinition) -> HealthResult:
+            result = wait_for_service(service, self._drivers[service.mode], cancelled=stop)
+            about = {"mode": service.mode, "address": service.url or "", "required": service.required}
+            if result.healthy:
+                self._emit(events.SERVICE_HEALTHY, service=service.name, reason=result.reason, **about)
+            elif not stop.is_set():
+                self._emit(events.SERVICE_FAILED, service=service.name, error=result.reason, **about)
+                if fail_fast and service.required:
+                    stop.set()
+            return result
+
+        chosen = self._chosen(names)
+        return dict(zip([service.name for service in chosen], self._together(wait, chosen)))
+
+    def wait_for(self, name: str) -> HealthResult:
+        """Wait until one service is healthy.
+
+        :raises ConfigurationError: there is no such service.
+        """
+        return self.wait_healthy([name])[name]
+
+    def verify(self, names: Collection[str] | None = None) -> dict[str, list[HealthResult]]:
+        """Ask services for their real work, all at the same time.
+
+        :raises ConfigurationError: a name is unknown.
+        """
+        self._known(names or ())
+        chosen = self._chosen(names)
+        return dict(zip([service.name for service in chosen], self._together(self._verify, chosen)))
+
+    def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
+        """Yield the output of a service, oldest first.
+
+        :raises ConfigurationError: there is no such service.
+        """
+        service = self.definition(name)
+        return self._drivers[service.mode].logs(service, follow=follow, tail=tail)
+
+    def preflight(
+        self, names: Collection[str] | None = None, *, provisioning_path: str | None = None
+    ) -> _preflight.Report:
+        """Check what would keep services from running here. Nothing is touched."""
+        observed, unreachable = self.observe(names)
+        return _preflight.preflight(
+            self._services,
+            self._drivers,
+            observed,
+            names=names,
+            unreachable=unreachable,
+            work_dir=self.work_dir.root,
+            provisioning_path=provisioning_path,
+        )
+
+    # --- deciding ----------------------------------------------------------------------------------------------------
+
+    def plan(self, goals: Mapping[str, Goal]) -> Plan:
+        """Decide what would bring services to their goals. Nothing is touched.
+
+        :raises ConfigurationError: a name is unknown.
+        """
+        self._known(goals)
+        observed, unreachable = self.observe(goals)
+        starting = {name for name, goal in goals.items() if goal in ("started", "restarted")}
+        rendered = {
+            name: self._drivers[self._services[name].mode].render(self._services[name])
+            for name in starting
+            if self._services[name].mode in self._drivers
+        }
+        before = {name: state.rendered for name, state in self._states.read_all().items() if state.rendered}
+        actions = plan(self._services, observed, rendered, goals=goals, before=before)
+        unavailable = {
+            name: Problem(name, problem.why, problem.remedy)
+            for name in goals
+            if (problem := unreachable.get(self._services[name].mode)) is not None
+        }
+        touched = [a.service for a in actions.values() if a.service in starting and a.is_change]
+        for name in touched:
+            if name not in unavailable:
+                found = _preflight.validate_service_prerequisites(self._services[name], self._drivers)
+                if found:
+                    unavailable[name] = found[0]
+        return Plan(actions, observed, rendered, before, unavailable)
+
+    def goals_of(self, operation: ServiceOperation) -> dict[str, Goal]:
+        """Turn a request into goals: starting brings dependencies up too, stopping spares what others need.
+
+        :raises ConfigurationError: a name is unknown.
+        :raises PrerequisiteError: something that runs depends on what is to be stopped.
+        """
+        self._known(operation.services)
+        names = list(operation.services) or [n for n, s in self._services.items() if s.auto_start]
+        if operation.operation == "start":
+            return {name: "started" for name in _graph.resolve_dependencies(self._services, names)}
+        if operation.operation == "restart":
+            return {
+                name: "restarted" if name in names else "started"
+                for name in _graph.resolve_dependencies(self._services, names)
+            }
+        goal: Goal = "stopped" if operation.operation == "stop" else "absent"
+        names = list(operation.services) or list(self._services)
+        if operation.with_dependents:
+            names += [o for n in names for o in _graph.reverse_dependencies(self._services, n)]
+        elif not operation.force:
+            self._refuse_if_needed(names)
+        return {name: goal for name in dict.fromkeys(names)}
+
+    # --- doing -------------------------------------------------------------------------------------------------------
+
+    def converge(
+        self,
+        goals: Mapping[str, Goal],
+        options: Options | None = None,
+        *,
+        announce: Callable[[Plan], None] = lambda plan: None,
+    ) -> tuple[Plan, dict[str, Outcome]]:
+        """Bring services to their goals; return what was decided and what became of each service.
+
+        :param announce: told what was decided before anything is touched.
+        :raises ConfigurationError: a name is unknown.
+        :raises PrerequisiteError: a required service cannot run here and ``fail_fast`` is on; nothing was touched.
+        :raises BusyError: another run is in progress.
+        """
+        given = options or Options()
+        with locked(self.work_dir.locks / "run.lock"):
+            decided = self.plan(goals)
+            if given.fail_fast:
+                raise_if_any(self._blocking(decided, given), PrerequisiteError)
+            announce(decided)
+            self._remember_definitions(decided)
+            skip = {**decided.unavailable, **given.skip}
+            outcomes = _converge.converge(
+                self._services,
+                {name: action for name, action in decided.actions.items() if name not in skip},
+                decided.observed,
+                self._drivers,
+                self._emit,
+                dataclasses.replace(
+                    given,
+                    skip={name: p for name, p in skip.items() if goals.get(name) in ("started", "restarted")},
+                    on_started=lambda action, seen: self._note_start(action, decided.rendered[action.service]),
+                    on_gone=self._note_gone,
+                ),
+            )
+        return decided, outcomes
+
+    def _blocking(self, decided: Plan, options: Options) -> list[Problem]:
+        return [
+            problem
+            for name, problem in decided.unavailable.items()
+            if self._services[name].required and name not in options.skip
+        ]
+
+    def clean(self) -> list[str]:
+        """Take away what the services shared and nothing uses any more; return its names.
+
+        :raises DriverError: it cannot be removed.
+        """
+        return [name for driver in self._drivers.values() for name in driver.clean()]
+
+    def save_settings(self) -> None:
+        """Write down what :meth:`open` needs; nothing is written when it is there already.
+
+        :raises OSError: it cannot be written.
+        """
+        if _read_settings(self.work_dir) != self.settings or not _settings_path(self.work_dir).exists():
+            write_atomically(_settings_path(self.work_dir), json.dumps(asdict(self.settings)))
+
+    # --- helpers -----------------------------------------------------------------------------------------------------
+
+    def _chosen(self, names: Collection[str] | None) -> list[ServiceDefinition]:
+        return [service for name, service in self._services.items() if names is None or name in names]
+
+    def _known(self, names: Iterable[str]) -> None:
+        raise_if_any(
+            [_graph.unknown_service(name, self._services) for name in names if name not in self._services],
+            ConfigurationError,
+        )
+
+    def _together(self, one: Any, services: list[ServiceDefinition]) -> list[Any]:
+        if len(services) < 2:
+            return [one(service) for service in services]
+        with ThreadPoolExecutor(min(_PROBE_THREADS, len(services))) as pool:
+            return list(pool.map(one, services))
+
+    def _check(self, service: ServiceDefinition) -> HealthResult:
+        driver = self._drivers[service.mode]
+        if service.health is None:
+            seen = driver.observe([service])[service.name]
+            return HealthResult(seen.is_up, "it runs" if seen.is_up else seen.detail or f"it is {seen.status}")
+        return check_health(service.health, execute=lambda check: driver.execute(service, check))
+
+    def _verify(self, service: ServiceDefinition) -> list[HealthResult]:
+        driver = self._drivers[service.mode]
+        return [check_health(check, execute=lambda c: driver.execute(service, c)) for check in service.verify]
+
+    def _refuse_if_needed(self, names: Collection[str]) -> None:
+        blocked = _graph.can_stop(self._services, self.running(), names)
+        raise_if_any(
+            [
+                Problem(name, f"is needed by {', '.join(others)}", "Stop those too (with_dependents), or force it.")
+                for name, others in blocked.items()
+            ],
+            PrerequisiteError,
+        )
+
+    def _remember_definitions(self, decided: Plan) -> None:
+        """Settings that do not touch the running service, e.g. its health check, are written down as they change."""
+        for name, action in decided.actions.items():
+            if action.verb == "none" and action.digest and name not in decided.unavailable:
+                document = to_dict(self._services[name], sparse=True)
+                state = self._states.read(name)
+                if state is None:
+                    self._note_start(action, decided.rendered[name])
+                elif state.definition != document:
+                    self._states.update(name, definition=document)
+
+    def _note_start(self, action: Action, rendered: dict[str, Any]) -> None:
+        service = self._services[action.service]
+        now = time.time()
+        self._states.write(
+            ServiceState(
+                name=service.name,
+                mode=service.mode,
+                reason=action.reason,
+                changed_at=now,
+                changed_by=who(),
+                started_at=now,
+                definition=to_dict(service, sparse=True),
+                rendered=rendered,
+            )
+        )
+
+    def _note_gone(self, action: Action) -> None:
+        if action.verb == "remove":
+            self._states.remove(action.service)
+        else:
+            self._states.update(
+                action.service, wanted="stopped", reason=action.reason, changed_at=time.time(), changed_by=who()
+            )
+
+
+def _config_digest(service: ServiceDefinition, secrets: SecretStore) -> str:
+    contents = [file.content for file in service.config]
+    return digest_of({"files": file_digest(service.config), "secrets": secrets.versions(contents)})
+
+
+def _status(
+    service: ServiceDefinition,
+    seen: Observation | None,
+    unreachable: Problem | None,
+    state: ServiceState | None,
+    health: HealthResult | None,
+) -> ServiceStatus:
+    observation = seen or ABSENT
+    return ServiceStatus(
+        name=service.name,
+        mode=service.mode,
+        status="unknown" if unreachable else observation.status,
+        health="unknown" if health is None else "healthy" if health.healthy else "unhealthy",
+        address=service.url or "",
+        id=observation.id,
+        since=observation.since,
+        digest=observation.digest,
+        detail=unreachable.why if unreachable else observation.detail,
+        reason=state.reason if state else "",
+        restarts=state.restarts if state else 0,
+        last_error=state.last_error if state else None,
+        required=service.required,
+        description=service.description,
+        health_reason=health.reason if health else "",
+        health_duration_ms=health.duration_ms if health else None,
+    )
+
+
+def _settings_path(layout: WorkDir) -> Path:
+    return layout.root / "services" / "settings.json"
+
+
+def _read_settings(layout: WorkDir) -> Settings:
+    try:
+        return build(Settings, json.loads(_settings_path(layout).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return Settings()
+    except (ValueError, ConfigurationError) as error:
+        raise ConfigurationError(
+            Problem(str(_settings_path(layout)), f"is damaged: {error}", "Run the installation again.")
+        ) from error

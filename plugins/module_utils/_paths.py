@@ -1,0 +1,129 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where things live in the work dir, and the two ways anything of ours gets written there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+DIRECTORY_MODE = 0o700
+FILE_MODE = 0o600
+
+
+@dataclass(frozen=True)
+class WorkDir:
+    """The layout of an installation's work dir on the host where its services run.
+
+    :param root: absolute path of the work dir.
+    """
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """Rendered configuration, a folder a service."""
+        return self.root / "config"
+
+    @property
+    def secrets(self) -> Path:
+        """Secrets, a file a service."""
+        return self.root / "secrets"
+
+    @property
+    def data(self) -> Path:
+        """What services store; kept by an uninstallation unless it purges."""
+        return self.root / "data"
+
+    @property
+    def bin(self) -> Path:
+        """Downloaded executables."""
+        return self.root / "bin"
+
+    @property
+    def pids(self) -> Path:
+        """Records of running processes."""
+        return self.root / "services" / "pids"
+
+    @property
+    def state(self) -> Path:
+        """What reality does not keep about services."""
+        return self.root / "services" / "state"
+
+    @property
+    def logs(self) -> Path:
+        """Services' output."""
+        return self.root / "services" / "logs"
+
+    @property
+    def locks(self) -> Path:
+        """One lock a service, and the one of the run."""
+        return self.root / "services" / "locks"
+
+    @property
+    def installations(self) -> Path:
+        """One folder an installation: its generation and its journal."""
+        return self.root / "installations"
+
+    @property
+    def audit(self) -> Path:
+        """Who did what to which service."""
+        return self.root / "audit.jsonl"
+
+    def service_data(self, name: str) -> Path:
+        """Return the data directory of a service."""
+        return self.data / name
+
+    def service_config(self, name: str) -> Path:
+        """Return the configuration directory of a service."""
+        return self.config / name
+
+
+def make_directory(path: Path, mode: int = DIRECTORY_MODE) -> bool:
+    """Make a directory, and its parents, for the owner alone; return whether it was missing.
+
+    :raises OSError: it cannot be made.
+    """
+    if path.is_dir():
+        return False
+    make_directory(path.parent, mode)
+    path.mkdir(mode=mode, exist_ok=True)
+    return True
+
+
+def write_atomically(path: Path, content: bytes | str, *, mode: int = FILE_MODE, durable: bool = True) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new one and nothing between.
+
+    :param mode: permissions the file has from its first byte on.
+    :param durable: wait until the disk has it and its name; false for what a reboot makes worthless.
+    :raises OSError: it cannot be written; the old file is untouched.
+    """
+    make_directory(path.parent)
+    data = content.encode() if isinstance(content, str) else content
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(descriptor, mode)
+            stream.write(data)
+            stream.flush()
+            if durable:
+                os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the disk has the folder's entries: a file's new name is one."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,124 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which ports a service needs, whether they are free, and who has them if not."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+from ._model import ServiceDefinition
+from ._process import command_name
+
+_PUBLISHED = re.compile(
+    r"^(?:(?P<address>\[[0-9a-fA-F:]+\]|[0-9.]+|[A-Za-z][A-Za-z0-9.-]*):)?(?P<host>\d+(?:-\d+)?):(?P<container>\d+(?:-\d+)?)"
+    r"(?:/(?P<protocol>tcp|udp))?$"
+)
+_LISTEN = "0A"
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port on an address of the host.
+
+    :param container: the port inside the container it leads to, where there is one.
+    """
+
+    address: str
+    number: int
+    protocol: str = "tcp"
+    container: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.number}/udp" if self.protocol == "udp" else str(self.number)
+
+
+def published(text: str, default_address: str) -> list[Port]:
+    """Read a container's published port: ``[address:]host:container[/udp]``, either port may be a range.
+
+    A range of host ports for one container port gives each of several replicas its own.
+
+    :raises ValueError: the text is not of that form, or two ranges differ in length.
+    """
+    match = _PUBLISHED.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a published port; write [address:]host:container[/udp]")
+    address = (match["address"] or default_address).strip("[]")
+    hosts, containers = _range(match["host"]), _range(match["container"])
+    if len(containers) not in (1, len(hosts)):
+        raise ValueError(f"{text!r} maps {len(hosts)} ports to {len(containers)}")
+    protocol = match["protocol"] or "tcp"
+    return [Port(address, host, protocol, inner) for host, inner in zip(hosts, cycle(containers))]
+
+
+def needed(service: ServiceDefinition) -> list[Port]:
+    """Return the ports of the host that a service needs in its mode."""
+    deployment = service.deployment
+    if service.mode == "docker" and deployment.docker is not None:
+        return [port for text in deployment.docker.ports for port in published(text, service.bind_address)]
+    if service.mode == "binary":
+        numbers = [*([service.port] if service.port else []), *service.ports.values()]
+        return [Port(service.bind_address, number) for number in dict.fromkeys(numbers)]
+    return []
+
+
+def is_free(port: Port) -> bool:
+    """Whether the port can be bound now.
+
+    :raises OSError: the address is not one of this host, or only root may bind the port.
+    """
+    family = socket.AF_INET6 if ":" in port.address else socket.AF_INET
+    kind = socket.SOCK_DGRAM if port.protocol == "udp" else socket.SOCK_STREAM
+    with socket.socket(family, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((port.address, port.number))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
+    return True
+
+
+def holder(port: Port) -> str:
+    """Say who has a port: ``pid 812 (node)``, or ``another process`` where that may not be known."""
+    for pid in _pids_with(_inodes(port)):
+        return f"pid {pid} ({command_name(pid)})"
+    return "another process"
+
+
+def _range(text: str) -> range:
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def _inodes(port: Port) -> set[str]:
+    found = set()
+    for table in (f"/proc/net/{port.protocol}", f"/proc/net/{port.protocol}6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                listening = port.protocol == "udp" or fields[3] == _LISTEN
+                if listening and int(fields[1].rsplit(":", 1)[1], 16) == port.number:
+                    found.add(fields[9])
+    return found
+
+
+def _pids_with(inodes: Iterable[str]) -> Iterator[int]:
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    for entry in os.listdir("/proc") if wanted else ():
+        if not entry.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            for descriptor in os.listdir(f"/proc/{entry}/fd"):
+                if os.readlink(f"/proc/{entry}/fd/{descriptor}") in wanted:
+                    yield int(entry)
+                    break

@@ -1,0 +1,181 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is written down about services: pid records, states, and the locks that keep two runs apart."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ._build import build, to_dict
+from ._errors import BusyError, ConfigurationError, Problem, ProvisioningError
+from ._model import ServiceState
+from ._paths import FILE_MODE, WorkDir, make_directory, write_atomically
+from ._process import ProcessIdentity, command_name
+
+_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+
+
+def valid_name(name: str) -> bool:
+    """Whether a service may be called so: what DNS accepts as a label, so that every mode accepts it."""
+    return _NAME.match(name) is not None
+
+
+@dataclass(frozen=True)
+class PidRecord:
+    """A process we started, by what tells it from any other.
+
+    :param group: its process group, which is also its session.
+    :param digest: of what was asked for when it was started.
+    :param exit_code: how it ended, once that is known.
+    """
+
+    identity: ProcessIdentity
+    group: int
+    digest: str
+    replica: int = 1
+    exit_code: int | None = None
+
+
+class PidStore:
+    """The records of the processes of a service, one JSON file each.
+
+    They are written without waiting for the disk: a crash of the machine ends the processes too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, service: str) -> list[PidRecord]:
+        """Return the records of a service by replica; none when there are none or the file is damaged."""
+        try:
+            documents = json.loads(self._path(service).read_text(encoding="utf-8"))
+            return [
+                PidRecord(
+                    ProcessIdentity(document["pid"], document["start_time"], document["boot_id"]),
+                    document["group"],
+                    document["digest"],
+                    document["replica"],
+                    document.get("exit_code"),
+                )
+                for document in documents
+            ]
+        except FileNotFoundError:
+            return []
+        except (ValueError, KeyError, TypeError):
+            return []
+
+    def write(self, service: str, records: list[PidRecord]) -> None:
+        """Replace the records of a service.
+
+        :raises OSError: the file cannot be written.
+        """
+        documents = [
+            {
+                **dataclasses.asdict(record.identity),
+                "group": record.group,
+                "digest": record.digest,
+                "replica": record.replica,
+                "exit_code": record.exit_code,
+            }
+            for record in records
+        ]
+        write_atomically(self._path(service), json.dumps(documents), durable=False)
+
+    def remove(self, service: str) -> None:
+        """Forget the processes of a service."""
+        self._path(service).unlink(missing_ok=True)
+
+    def _path(self, service: str) -> Path:
+        return self._folder / f"{service}.json"
+
+
+class StateStore:
+    """The states of services, one JSON file each."""
+
+    def __init__(self, work_dir: WorkDir) -> None:
+        self._folder = work_dir.state
+
+    def read(self, service: str) -> ServiceState | None:
+        """Return the state of a service, or nothing if it has none.
+
+        :raises ConfigurationError: the file is not one of ours.
+        """
+        path = self._path(service)
+        try:
+            return build(ServiceState, json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, ProvisioningError) as error:
+            raise ConfigurationError(
+                Problem(str(path), f"is damaged: {error}", "Remove the file; the next installation writes it anew.")
+            ) from error
+
+    def read_all(self) -> dict[str, ServiceState]:
+        """Return all states by name.
+
+        :raises ConfigurationError: a file is not one of ours.
+        """
+        if not self._folder.is_dir():
+            return {}
+        found = {}
+        for name in sorted(path.stem for path in self._folder.glob("*.json")):
+            state = self.read(name)
+            if state is not None:
+                found[name] = state
+        return found
+
+    def write(self, state: ServiceState) -> None:
+        """Write the state of a service.
+
+        :raises OSError: the file cannot be written.
+        """
+        write_atomically(self._path(state.name), json.dumps(to_dict(state)))
+
+    def update(self, service: str, **changes: Any) -> None:
+        """Change some fields of a state that exists; nothing happens where none does."""
+        state = self.read(service)
+        if state is not None:
+            self.write(dataclasses.replace(state, **changes))
+
+    def remove(self, service: str) -> None:
+        """Forget a service."""
+        self._path(service).unlink(missing_ok=True)
+
+    def _path(self, service: str) -> Path:
+        return self._folder / f"{service}.json"
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold an exclusive lock for as long as the block runs; the kernel frees it if the process dies.
+
+    :param wait: wait for who holds it instead of refusing.
+    :raises BusyError: another process holds it; the message has its pid.
+    """
+    make_directory(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(_holder(descriptor, path)) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _holder(descriptor: int, path: Path) -> Problem:
+    text = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+    holder = f"pid {text} ({command_name(int(text)) or 'gone'})" if text.isdigit() else "another process"
+    return Problem(str(path), f"another run is in progress: {holder}", "Wait until it has ended, or stop it.")

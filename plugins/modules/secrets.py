@@ -1,0 +1,111 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: secrets
+short_description: Make the secrets that services need, once
+version_added: 1.0.0
+description:
+  - Looks at which secrets of the services exist on the host, makes what is missing on the controller and writes it to the host.
+    A secret that exists is never changed.
+  - They are kept in the folder C(secrets) of the work dir, one file a service, readable by their owner alone.
+  - Definitions and configuration files refer to a secret as C(${secret.NAME}); the value is filled in on the host.
+options:
+  generate:
+    description: Whether to make missing secrets. Otherwise a missing one is an error.
+    type: bool
+    default: true
+  values:
+    description: Secrets to write, by service and name, each with C(value) and C(version). The action plugin sets this.
+    type: dict
+    default: {}
+  reveal:
+    description: Whether to return the values of existing secrets. The action plugin sets this; it does not pass them on.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - provisioning.platform.platform
+attributes:
+  check_mode:
+    description: Tells which secrets would be made.
+    support: full
+  diff_mode:
+    description: Secrets are not shown.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Make the secrets of two services
+  provisioning.platform.secrets:
+    services: "{{ platform.services }}"
+"""
+
+RETURN = r"""
+versions:
+  description: The version of every secret on the host, by service and name.
+  returned: always
+  type: dict
+  sample: {gitea: {admin_password: 1}}
+made:
+  description: The secrets that were made, as C(service.name).
+  returned: always
+  type: list
+  elements: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
+from ansible_collections.provisioning.platform.plugins.module_utils._module import (
+    PLATFORM_ARGUMENTS,
+    definitions,
+    run_module,
+    work_dir_of,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret, SecretStore
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Write what is given, then tell what there is."""
+    layout = WorkDir(work_dir_of(module))
+    store = SecretStore(layout.secrets)
+    made = []
+    for service, given in module.params["values"].items():
+        existing = store.read(service)
+        new = {name: Secret(item["value"], item["version"]) for name, item in given.items() if name not in existing}
+        made += [f"{service}.{name}" for name in new]
+        if new and not module.check_mode:
+            path = layout.secrets / f"{service}.json"
+            if module.params["installation_id"] and not path.exists():
+                Ledger(layout, module.params["installation_id"]).add(paths=[path])
+            store.write(service, {**existing, **new})
+    names = list(definitions(module.params["services"] or []))
+    result: dict[str, Any] = {
+        "changed": bool(made),
+        "made": made,
+        "versions": {name: {key: item.version for key, item in store.read(name).items()} for name in names},
+    }
+    if module.params["reveal"]:
+        result["values"] = {name: {key: item.value for key, item in store.read(name).items()} for name in names}
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    arguments = {
+        **PLATFORM_ARGUMENTS,
+        "generate": {"type": "bool", "default": True},
+        "values": {"type": "dict", "default": {}, "no_log": True},
+        "reveal": {"type": "bool", "default": False},
+    }
+    run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_info
+short_description: Tell what services are and whether they are healthy
+version_added: 1.0.0
+description:
+  - Returns the status of the services of a host, asked from the kernel and the engine, in startup order.
+options:
+  names:
+    description: Only these services. All when not given.
+    type: list
+    elements: str
+  health:
+    description: Whether to check the health of those that run.
+    type: bool
+    default: true
+extends_documentation_fragment:
+  - provisioning.platform.platform
+attributes:
+  check_mode:
+    description: Nothing is ever changed.
+    support: full
+  diff_mode:
+    description: Nothing is ever changed.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Look at everything that is installed
+  provisioning.platform.service_info:
+  register: platform
+
+- name: Tell what is not well
+  ansible.builtin.debug:
+    msg: "{{ platform.services | rejectattr('health', 'equalto', 'healthy') | map(attribute='name') }}"
+"""
+
+RETURN = r"""
+services:
+  description: The services in startup order.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: orchestrator
+      mode: binary
+      status: running
+      health: healthy
+      address: http://127.0.0.1:8080
+      id: '4711'
+      required: true
+graph:
+  description: What each service depends on, drawn as text.
+  returned: always
+  type: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.provisioning.platform.plugins.module_utils._graph import draw_text
+from ansible_collections.provisioning.platform.plugins.module_utils._module import (
+    PLATFORM_ARGUMENTS,
+    manager_of,
+    run_module,
+)
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Ask for the status."""
+    manager = manager_of(module)
+    statuses = manager.status(module.params["names"], health=module.params["health"])
+    return {
+        "changed": False,
+        "services": [status.to_dict() for status in statuses],
+        "graph": draw_text(manager.services()),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    arguments = {
+        **PLATFORM_ARGUMENTS,
+        "names": {"type": "list", "elements": "str"},
+        "health": {"type": "bool", "default": True},
+    }
+    run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: services
+short_description: Bring all services of a host to the state wanted, in dependency order
+version_added: 1.0.0
+description:
+  - Starts, stops, restarts or removes services as processes and containers along the graph of their dependencies,
+    everything in one call and at the same time where nothing has to wait.
+  - A service is started at the instant what it depends on is healthy. What already runs as wanted is not touched, what
+    has changed is recreated, and the reason is told.
+  - While it works, progress is shown live.
+options:
+  names:
+    description: Only these services and, when starting, what they depend on. All when not given.
+    type: list
+    elements: str
+    default: []
+  state:
+    description:
+      - V(started) creates and starts what is not running as defined.
+      - V(restarted) does so too, and restarts what runs.
+      - V(stopped) stops, V(absent) removes all but data.
+    type: str
+    choices: [started, stopped, restarted, absent]
+    default: started
+  wait:
+    description:
+      - Whether to wait until services that no other one waits for are healthy, too.
+    type: bool
+    default: true
+  prune:
+    description: Whether to remove services that were installed before and are no longer among O(services).
+    type: bool
+    default: false
+  with_dependents:
+    description: When stopping or removing, do the same to what depends on the services first.
+    type: bool
+    default: false
+  force:
+    description: Stop or remove services even though others that run depend on them.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - provisioning.platform.platform
+  - provisioning.platform.platform.run
+  - provisioning.platform.platform.events
+attributes:
+  check_mode:
+    description: Returns the plan and touches nothing.
+    support: full
+  diff_mode:
+    description: Shows for each service which settings would change.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Start everything that was installed
+  provisioning.platform.services:
+    state: started
+
+- name: Start the control center and what it depends on
+  provisioning.platform.services:
+    names: [control-center]
+
+- name: Define two services and start them in order
+  provisioning.platform.services:
+    services:
+      - name: api
+        deployment:
+          mode: binary
+          binary: {command: /opt/api/bin/api, args: [--port, "9000"]}
+        port: 9000
+        health: {type: http, url: "http://127.0.0.1:9000/health"}
+      - name: worker
+        deployment:
+          mode: binary
+          binary: {command: /opt/api/bin/worker}
+        depends_on: {api: {condition: healthy}}
+
+- name: Stop the orchestrator and all that depends on it
+  provisioning.platform.services:
+    names: [orchestrator]
+    state: stopped
+    with_dependents: true
+"""
+
+RETURN = r"""
+services:
+  description: What became of each service, by name.
+  returned: when not in check mode
+  type: dict
+  sample:
+    gitea: {result: healthy, reason: not there, changed: true, id: 4b1c, healthy: true, duration_ms: 812.4}
+plan:
+  description: What was to be done with each service, and why.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {service: gitea, action: recreate, reason: "changed: env.LOG_LEVEL", changes: ['env.LOG_LEVEL: "info" -> "debug"']}
+degraded:
+  description: Whether services that are not required are missing.
+  returned: when not in check mode
+  type: bool
+provisioning_error:
+  description: What went wrong, as data.
+  returned: on failure
+  type: dict
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
+from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager, Plan
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceOperation
+from ansible_collections.provisioning.platform.plugins.module_utils._module import (
+    OPERATIONS,
+    PLATFORM_ARGUMENTS,
+    RUN_ARGUMENTS,
+    cancel_on_signals,
+    definitions,
+    manager_of,
+    outcome_result,
+    plan_result,
+    run_module,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal
+
+def goals_of(module: AnsibleModule, manager: Manager) -> dict[str, Goal]:
+    """Return what each service is to be."""
+    operation = ServiceOperation(
+        operation=OPERATIONS[module.params["state"]],
+        services=tuple(module.params["names"]),
+        with_dependents=module.params["with_dependents"],
+        force=module.params["force"],
+    )
+    if not module.params["prune"] or module.params["services"] is None:
+        return manager.goals_of(operation)
+    wanted = definitions(module.params["services"])
+    goals = {name: goal for name, goal in manager.goals_of(operation).items() if name in wanted}
+    return goals | {name: "absent" for name in manager.services() if name not in wanted}
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Converge, or in check mode only plan."""
+    manager = manager_of(module, with_known=module.params["prune"])
+    goals = goals_of(module, manager)
+    if module.check_mode:
+        return plan_result(module, manager.plan(goals))
+    options = Options(
+        fail_fast=module.params["fail_fast"],
+        wait=module.params["wait"],
+        skip={name: Problem(name, p["why"], p.get("remedy", "")) for name, p in module.params["skip"].items()},
+        cancelled=cancel_on_signals(),
+    )
+    if module.params["services"] is not None:
+        manager.save_settings()
+    plan, outcomes = manager.converge(goals, options, announce=lambda plan: note_created(module, manager, plan))
+    if module.params["state"] == "absent":
+        manager.clean()
+    needed = {name for name, service in manager.services().items() if service.required}
+    return outcome_result(module, plan, outcomes, needed=needed)
+
+
+def note_created(module: AnsibleModule, manager: Manager, plan: Plan) -> None:
+    """Write down which services were not there before, in case the installation fails."""
+    created = [name for name, action in plan.actions.items() if action.verb == "create"]
+    if module.params["installation_id"] and created:
+        Ledger(manager.work_dir, module.params["installation_id"]).add(services=created)
+
+
+def main() -> None:
+    """Run the module."""
+    arguments = {
+        **PLATFORM_ARGUMENTS,
+        **RUN_ARGUMENTS,
+        "names": {"type": "list", "elements": "str", "default": []},
+        "state": {"type": "str", "default": "started", "choices": list(OPERATIONS)},
+        "wait": {"type": "bool", "default": True},
+        "prune": {"type": "bool", "default": False},
+        "with_dependents": {"type": "bool", "default": False},
+        "force": {"type": "bool", "default": False},
+    }
+    run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+
+
+if __name__ == "__main__":
+    main()

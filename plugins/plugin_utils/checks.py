@@ -1,0 +1,74 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of single values, shared by those of the configuration and of definitions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_port
+from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import shown
+
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def path_problems(path: str, value: str | None, *, bare: bool = False) -> Iterator[Problem]:
+    """Yield a problem unless the value is absent or an absolute path.
+
+    :param bare: accept a name without a slash too, which is looked up.
+    """
+    if value is None or value.startswith("/") or (bare and value and "/" not in value):
+        return
+    hint = "or a name to be found in PATH" if bare else "beginning with / or ~/"
+    yield Problem(path, f"{shown(value, path)} is not an absolute path", f"Write the whole path, {hint}.")
+
+
+def url_problems(path: str, value: str, schemes: tuple[str, ...] = ("http", "https")) -> Iterator[Problem]:
+    """Yield a problem unless the value is a URL of one of the schemes with a host and a sane port."""
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        yield Problem(path, f"is not a URL: {error}")
+        return
+    if parts.scheme not in schemes or not host or port == 0 or any(character.isspace() for character in value):
+        begins = " or ".join(f"{scheme}://" for scheme in schemes)
+        yield Problem(path, f"{shown(value, path)} is not a URL", f"It begins with {begins}.")
+
+
+def header_problems(path: str, headers: dict[str, str]) -> Iterator[Problem]:
+    """Yield a problem for each header that would break the request."""
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name):
+            yield Problem(f"{path}.{name}", "is not the name of a header")
+        if "\r" in value or "\n" in value:
+            yield Problem(f"{path}.{name}", "a header's value is a single line")
+
+
+def variable_name_problems(path: str, names: dict[str, object]) -> Iterator[Problem]:
+    """Yield a problem for each name that no environment variable can have."""
+    for name in names:
+        if not _VARIABLE_NAME.fullmatch(name):
+            yield Problem(f"{path}.{name}", "is not the name of an environment variable", "Use letters, digits and _.")
+
+
+def port_problems(path: str, number: int) -> Iterator[Problem]:
+    """Yield a problem unless the number is that of a port."""
+    if not is_port(number):
+        yield Problem(path, f"{number} is not a port", "Ports go from 1 to 65535.")
+
+
+def least_problems(path: str, value: float | None, least: float) -> Iterator[Problem]:
+    """Yield a problem when a number is below the least that makes sense."""
+    if value is not None and value < least:
+        yield Problem(path, f"{value:g} is too small", f"The least is {least:g}.")
+
+
+def positive_problems(path: str, value: float | None) -> Iterator[Problem]:
+    """Yield a problem when a number is not above zero."""
+    if value is not None and value <= 0:
+        yield Problem(path, f"{value:g} is not above zero")

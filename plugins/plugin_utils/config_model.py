@@ -1,0 +1,120 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The schema of an installation's configuration, as standard dataclasses that pydantic validates.
+
+Standard dataclasses as in the engine's ``_model``: one way to write a schema, and it imports without pydantic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from ansible_collections.provisioning.platform.plugins.module_utils._model import Scalar
+
+PlatformName = Literal["Docker", "Podman", "Kubernetes", "OrbStack"]
+InstallationMode = Literal["Solo", "MultiUser", "CICD", "Enterprise"]
+Profile = Literal["solo", "multi-user", "cicd", "enterprise"]
+
+PROFILE_OF_MODE: dict[InstallationMode, Profile] = {
+    "Solo": "solo",
+    "MultiUser": "multi-user",
+    "CICD": "cicd",
+    "Enterprise": "enterprise",
+}
+
+# The engine of services in containers. On Kubernetes a single service may still be told to run as a container.
+_ENGINE_OF_PLATFORM: dict[PlatformName, str] = {
+    "Docker": "docker",
+    "Podman": "podman",
+    "Kubernetes": "docker",
+    "OrbStack": "orbstack",
+}
+
+_STRICT: dict[str, Any] = {"extra": "forbid"}
+
+
+def _described(text: str, default: Any) -> Any:
+    metadata = {"description": text}
+    if isinstance(default, (list, dict)):
+        kind = type(default)
+        return field(default_factory=lambda: kind(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceOverride:
+    """What an installation changes of one service, or the wish to have it.
+
+    :param settings: a part of a definition, merged deeply over the registry's.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    name: str
+    settings: dict[str, Any] = _described("Any part of a definition.", {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentConfig:
+    """What is installed, and on what."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    platform: PlatformName = _described("Where containers run: Docker, Podman, Kubernetes, OrbStack.", "Docker")
+    mode: InstallationMode = _described("The profile: Solo, MultiUser, CICD, Enterprise.", "Solo")
+    domain: str = _described("Domain or address under which the platform is reached.", "localhost")
+    bind_address: str = _described("Address that services listen on, unless they say otherwise.", "127.0.0.1")
+    project: str = _described("Prefix of containers and networks, one for each installation.", "provisioning")
+    engine_url: str | None = _described("Socket or address of the container engine; found by itself when absent.", None)
+    auto_generate_secrets: bool = _described("Make the secrets that are missing.", True)
+    services: list[ServiceOverride] = _described("Changes to the profile's services, and services beside them.", [])
+
+    @property
+    def profile(self) -> Profile:
+        """The profile, as it is called in file names and on the command line."""
+        return PROFILE_OF_MODE[self.mode]
+
+    @property
+    def engine(self) -> str:
+        """The container engine: ``docker``, ``podman`` or ``orbstack``."""
+        return _ENGINE_OF_PLATFORM[self.platform]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotificationConfig:
+    """Whom to tell about the installation, and what."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    webhook_url: str | None = _described("Where events are posted; https, or http to this machine.", None)
+    notify_progress: bool = _described("Tell about each step.", True)
+    notify_completion: bool = _described("Tell about success.", True)
+    notify_failure: bool = _described("Tell about failure.", True)
+    retry_attempts: int = _described("Attempts after the first one that failed.", 3)
+    headers: dict[str, str] = _described("Headers of the request, e.g. Authorization.", {})
+    timeout: float = _described("Seconds to wait for an answer.", 15.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnattendedInstallConfig:
+    """An installation, as its owner writes it down."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    installation_id: str = _described("Name of the installation; made up when absent.", "")
+    verbose: bool = _described("Tell more, and write a debug log.", False)
+    fail_fast: bool = _described("Stop at the first error.", True)
+    cleanup_on_failure: bool = _described("Take away what a failed installation created.", True)
+    provisioning_path: str | None = _described("The provisioning command that operations call.", None)
+    work_dir: str = _described("Folder of the platform's files on its hosts.", "~/.provisioning")
+    registry: list[str] = _described("Files and folders of definitions beside the built-in ones.", [])
+    variables: dict[str, Any] = _described("Values for ${var.NAME}.", {})
+    deployment: DeploymentConfig = field(
+        default_factory=DeploymentConfig, metadata={"description": "What is installed, and on what."}
+    )
+    notifications: NotificationConfig | None = _described("Whom to tell.", None)
+    env_vars: dict[str, Scalar] = _described("Environment variables that reach every service.", {})
+
+
+TOP_LEVEL_KEYS = tuple(UnattendedInstallConfig.__dataclass_fields__)

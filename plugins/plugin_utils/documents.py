@@ -1,0 +1,241 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TOML and YAML files, and Ansible's variables, as plain JSON types; whatever is wrong with them is one clear error.
+
+YAML is taken as JSON's types in another dress: no tags, no dates, no base-60 numbers, no key twice.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
+from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import join
+
+# The parser in C where PyYAML has it: definitions are read at every run, and it is ten times faster.
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_DEPTH = 60
+_MAX_VALUES = 200_000
+_YAML_TAG = "tag:yaml.org,2002:"
+_TOML_POSITION = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a TOML or YAML file whose top level is a mapping.
+
+    :param path: its suffix says which it is: ``.toml``, ``.yml``, ``.yaml`` or ``.json``.
+    :raises ConfigurationError: it cannot be read, or is not what its suffix says; the message has line and column.
+    """
+    text = _read(path)
+    if path.suffix == ".toml":
+        document = _parse_toml(text, path)
+    elif path.suffix in (".yml", ".yaml", ".json"):
+        document = _parse_yaml(text, path)
+    else:
+        raise ConfigurationError(Problem(str(path), "is neither TOML nor YAML", "Name it .toml, .yml or .yaml."))
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        why = "its top level is not a mapping"
+        raise ConfigurationError(Problem(str(path), why, "Write settings as key and value."))
+    return document
+
+
+def plain(value: Any, path: str = "") -> Any:
+    """Return a copy made of JSON types alone.
+
+    :param path: where the value stands, for messages.
+    :raises ConfigurationError: something in it has no JSON type, or it is nested too deeply or into itself.
+    """
+    return _Plain().copy(value, path, 0)
+
+
+class _Plain:
+    """Copies values, counting them: what refers to itself, or to one thing a million times, has an end."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_VALUES
+
+    def copy(self, value: Any, path: str, depth: int) -> Any:
+        self._left -= 1
+        if depth > _MAX_DEPTH or self._left < 0:
+            raise ConfigurationError(Problem(_shortened(path), "is nested too deeply or has too many values"))
+        if isinstance(value, Mapping):
+            return {_key(key, path): self.copy(item, join(path, key), depth + 1) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.copy(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+        return _scalar(value, path)
+
+
+def _key(key: Any, path: str) -> str:
+    if isinstance(key, str):
+        return str(_scalar(key, path))
+    raise ConfigurationError(Problem(join(path, str(key)), "a key must be a text", "Put it in quotes."))
+
+
+def _scalar(value: Any, path: str) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        text = str.__str__(value)  # Ansible's texts carry their origin; only the text goes on.
+        if "\0" in text or (not text.isascii() and _has_surrogates(text)):
+            raise ConfigurationError(Problem(path, "holds a character that no file or argument can hold"))
+        return text
+    if isinstance(value, int):
+        if abs(value) >= 2**63:
+            raise ConfigurationError(Problem(path, "the number is too large"))
+        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ConfigurationError(Problem(path, "is not a finite number"))
+        return float(value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    raise ConfigurationError(Problem(path, f"a value of type {type(value).__name__} is not accepted"))
+
+
+def _has_surrogates(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= 80 else f"{path[:77]}..."
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(Problem(f"{path}", f"is not UTF-8 text (byte {error.start})")) from None
+    except OSError as error:
+        raise ConfigurationError(Problem(str(path), f"cannot be read: {error.strerror or error}")) from None
+    except ValueError as error:  # a NUL in the path itself
+        raise ConfigurationError(Problem(repr(str(path)), f"cannot be read: {error}")) from None
+
+
+def _parse_toml(text: str, path: Path) -> Any:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        position = _TOML_POSITION.search(message)
+        where = f"{path}:{position[1]}:{position[2]}" if position else str(path)
+        raise ConfigurationError(Problem(where, f"is not TOML: {_TOML_POSITION.sub('', message)}")) from None
+    except ValueError as error:  # a date or a number that cannot be
+        raise ConfigurationError(Problem(str(path), f"is not TOML: {error}")) from None
+    except RecursionError:
+        raise ConfigurationError(Problem(str(path), "is nested too deeply")) from None
+    try:
+        return plain(document)
+    except ConfigurationError as error:
+        problems = (Problem(f"{path}: {problem.what}", problem.why, problem.remedy) for problem in error.problems)
+        raise ConfigurationError(*problems) from None
+
+
+def _parse_yaml(text: str, path: Path) -> Any:
+    try:
+        _check_depth(text, path)
+        loader = _LOADER(text)
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        why = " ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigurationError(Problem(_at(path, mark), f"is not YAML: {why}")) from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(Problem(str(path), f"is not YAML: {' '.join(str(error).split())}")) from None
+    except RecursionError:
+        raise ConfigurationError(Problem(str(path), "is nested too deeply")) from None
+    return None if node is None else _Nodes(loader, path).value(node, 0)
+
+
+def _check_depth(text: str, path: Path) -> None:
+    """Refuse what is nested too deeply while it is still a flat stream: the parser in C dies of it otherwise."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise ConfigurationError(Problem(_at(path, event.start_mark), "is nested too deeply"))
+
+
+class _Nodes:
+    """Makes JSON types of YAML nodes, which know their line and column."""
+
+    def __init__(self, loader: Any, path: Path) -> None:
+        self._loader = loader
+        self._path = path
+        self._left = _MAX_VALUES
+
+    def value(self, node: yaml.Node, depth: int) -> Any:
+        self._left -= 1
+        if depth > _MAX_DEPTH or self._left < 0:
+            raise self._wrong(node, "is nested too deeply or has too many values")
+        if isinstance(node, yaml.MappingNode) and node.tag == f"{_YAML_TAG}map":
+            return self._mapping(node, depth)
+        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_YAML_TAG}seq":
+            return [self.value(item, depth + 1) for item in node.value]
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        raise self._wrong(node, f"the tag {node.tag.replace(_YAML_TAG, '!!')} is not accepted")
+
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
+        seen: set[str] = set()
+        for key_node, _item in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._wrong(key_node, "a key must be a text")
+            if key_node.value in seen:
+                raise self._wrong(key_node, f"the key {key_node.value} stands here twice")
+            seen.add(key_node.value)
+        document: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, item in node.value:
+            if key_node.tag == f"{_YAML_TAG}merge":
+                merged = self._merged(item, depth)
+                continue
+            key = self.value(key_node, depth + 1)
+            if not isinstance(key, str):
+                raise self._wrong(key_node, f"the key {key_node.value} must be a text", "Put it in quotes.")
+            document[key] = self.value(item, depth + 1)
+        return {**merged, **document}
+
+    def _merged(self, node: yaml.Node, depth: int) -> dict[str, Any]:
+        """What ``<<`` brings in: a mapping or several, of which the earlier ones win."""
+        value = self.value(node, depth + 1)
+        sources = value if isinstance(value, list) else [value]
+        if not all(isinstance(source, dict) for source in sources):
+            raise self._wrong(node, "<< takes a mapping or a list of mappings")
+        return {key: item for source in reversed(sources) for key, item in source.items()}
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        kind = node.tag.removeprefix(_YAML_TAG)
+        text = node.value
+        if kind in ("str", "timestamp", "value") or (kind in ("int", "float") and ":" in text):
+            return self._checked(node, text)
+        try:
+            if kind == "null":
+                return None
+            if kind == "bool":
+                return self._loader.construct_yaml_bool(node)
+            if kind == "int":
+                return self._checked(node, self._loader.construct_yaml_int(node))
+            if kind == "float":
+                return self._checked(node, self._loader.construct_yaml_float(node))
+        except (ValueError, LookupError):
+            raise self._wrong(node, f"{text[:40]!r} is no {kind}") from None
+        raise self._wrong(node, f"the tag {node.tag.replace(_YAML_TAG, '!!')} is not accepted")
+
+    def _checked(self, node: yaml.Node, value: Any) -> Any:
+        return _scalar(value, _at(self._path, node.start_mark))
+
+    def _wrong(self, node: yaml.Node, why: str, remedy: str = "") -> ConfigurationError:
+        return ConfigurationError(Problem(_at(self._path, node.start_mark), why, remedy))
+
+
+def _at(path: Path, mark: Any) -> str:
+    return f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)

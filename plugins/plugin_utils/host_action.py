@@ -1,0 +1,57 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What our action plugins have in common: how they fail, and what they take from a task's variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import ProvisioningError, os_problem
+
+
+class HostAction(ActionBase):  # type: ignore[misc]
+    """An action whose work is done by :meth:`work`; errors of the engine become its failure."""
+
+    _requires_connection = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Do the work; see ``ActionBase.run``."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            result.update(self.work(task_vars or {}))
+        except ProvisioningError as error:
+            problems = [vars(problem) for problem in error.problems]
+            result.update(failed=True, msg=str(error), provisioning_error={"kind": error.kind, "problems": problems})
+        except OSError as error:
+            problem = os_problem(error.filename or "controller", error)
+            failure = {"kind": "prerequisites", "problems": [vars(problem)]}
+            result.update(failed=True, msg=str(problem), provisioning_error=failure)
+        return result
+
+    def work(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the action's result.
+
+        :raises ProvisioningError: it cannot be done.
+        """
+        raise NotImplementedError
+
+    def module(self, name: str, arguments: Mapping[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run a module of the collection on the host and return its result."""
+        result: dict[str, Any] = self._execute_module(
+            f"provisioning.platform.{name}", module_args=dict(arguments), task_vars=task_vars
+        )
+        return result
+
+    def templated(self, variables: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+        """Return the values of some variables, with their templates filled in."""
+        return {name: self._templar.template(variables[name]) for name in names if name in variables}
+
+    def home(self) -> str:
+        """Return the home directory on the host."""
+        if self._connection.transport == "local":
+            return str(Path.home())
+        return str(self._remote_expand_user("~"))

@@ -1,0 +1,50 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An action plugin that runs its module and shows its events as they happen."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
+from ansible_collections.provisioning.platform.plugins.plugin_utils.live import followed, pass_on
+
+display = Display()
+
+
+class LiveAction(ActionBase):  # type: ignore[misc]
+    """Runs the module of its name on the host.
+
+    Where the host is this machine, its events are followed live; from another host they come with the result.
+    """
+
+    module_name: ClassVar[str]
+    _requires_connection = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the module; see ``ActionBase.run``."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        host = (task_vars or {}).get("inventory_hostname", "")
+        arguments = dict(self._task.args)
+        step = (task_vars or {}).get("provisioning_step")
+
+        def show(line: str) -> None:
+            display.display(f"  [{host}] {line}")
+
+        if self._task.check_mode:
+            result.update(self._execute_module(self.module_name, module_args=arguments, task_vars=task_vars))
+        elif self._is_here():
+            with followed(show, step=step) as path:
+                arguments["events_path"] = path
+                result.update(self._execute_module(self.module_name, module_args=arguments, task_vars=task_vars))
+        else:
+            arguments["return_events"] = True
+            result.update(self._execute_module(self.module_name, module_args=arguments, task_vars=task_vars))
+            pass_on([Event.from_dict(event) for event in result.pop("events", [])], show, step=step)
+        return result
+
+    def _is_here(self) -> bool:
+        return bool(self._connection.transport == "local")

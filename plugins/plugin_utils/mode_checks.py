@@ -1,0 +1,133 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the blocks of a definition's modes can get wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._model import (
+    CommandHealthCheck,
+    DockerDeployment,
+    ServiceDefinition,
+)
+from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
+    least_problems,
+    path_problems,
+    url_problems,
+    variable_name_problems,
+)
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import parse_published
+
+
+def mode_problems(service: ServiceDefinition) -> Iterator[Problem]:
+    """Yield what is wrong with how a service is deployed, in every mode that it has a block for."""
+    yield from _block(service)
+    yield from _binary(service)
+    yield from _docker(service)
+    yield from _other_modes(service)
+
+
+def _block(service: ServiceDefinition) -> Iterator[Problem]:
+    blocks = {
+        "binary": service.deployment.binary,
+        "docker": service.deployment.docker,
+        "compose": service.deployment.compose,
+        "kubernetes": service.deployment.kubernetes,
+        "remote": service.deployment.remote,
+    }
+    if blocks[service.mode] is None:
+        supported = ", ".join(mode for mode, block in blocks.items() if block is not None)
+        others = f", or choose a mode that {service.name} has: {supported}" if supported else ""
+        remedy = f"Add the block{others}."
+        why = f"is missing, although the mode is {service.mode}"
+        yield Problem(f"{service.name}.deployment.{service.mode}", why, remedy)
+
+
+def _binary(service: ServiceDefinition) -> Iterator[Problem]:
+    block = service.deployment.binary
+    path = f"{service.name}.deployment.binary"
+    if block is None:
+        return
+    yield from path_problems(f"{path}.command", block.command, bare=True)
+    yield from path_problems(f"{path}.working_dir", block.working_dir)
+    yield from variable_name_problems(f"{path}.env", dict(block.env))
+    yield from least_problems(f"{path}.replicas", block.replicas, 1)
+    if block.download is not None:
+        yield from url_problems(f"{path}.download.url", block.download.url)
+        yield from path_problems(f"{path}.download.dest", block.download.dest)
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", block.download.sha256):
+            yield Problem(f"{path}.download.sha256", "is not a SHA-256 sum", "It has 64 hexadecimal digits.")
+
+
+def _docker(service: ServiceDefinition) -> Iterator[Problem]:
+    block = service.deployment.docker
+    path = f"{service.name}.deployment.docker"
+    if block is None:
+        return
+    if not block.image.strip():
+        yield Problem(f"{path}.image", "is empty")
+    yield from variable_name_problems(f"{path}.env", dict(block.env))
+    yield from least_problems(f"{path}.replicas", block.replicas, 1)
+    yield from _published(path, block)
+    yield from _volumes(path, block)
+    for index, text in enumerate(block.tmpfs):
+        yield from path_problems(f"{path}.tmpfs[{index}]", text)
+    yield from path_problems(f"{path}.working_dir", block.working_dir)
+    if block.build is not None:
+        yield from path_problems(f"{path}.build.context", block.build.context)
+    if block.healthcheck and not (isinstance(service.health, CommandHealthCheck) and service.health.inside):
+        yield Problem(f"{path}.healthcheck", "needs health.type command with inside: true")
+
+
+def _published(path: str, block: DockerDeployment) -> Iterator[Problem]:
+    for index, text in enumerate(block.ports):
+        try:
+            published = parse_published(text)
+        except ValueError as error:
+            yield Problem(f"{path}.ports[{index}]", str(error))
+            continue
+        if len(published.hosts) != max(block.replicas, 1):
+            why = f"{text!r} has {len(published.hosts)} host ports for {block.replicas} replicas"
+            remedy = f"Write a range of {block.replicas}, or publish nothing."
+            yield Problem(f"{path}.ports[{index}]", why, remedy if block.replicas > 1 else "Write one host port.")
+
+
+def _volumes(path: str, block: DockerDeployment) -> Iterator[Problem]:
+    for index, text in enumerate(block.volumes):
+        source, _, rest = text.partition(":")
+        target, _, options = rest.partition(":")
+        where = f"{path}.volumes[{index}]"
+        if not target.startswith("/") or options not in ("", "ro", "rw"):
+            yield Problem(where, f"{text!r} is not source:/path/in/container[:ro]")
+        elif "/" in source or not source:
+            yield from path_problems(where, source)
+
+
+def _other_modes(service: ServiceDefinition) -> Iterator[Problem]:
+    deployment, path = service.deployment, f"{service.name}.deployment"
+    if deployment.compose is not None:
+        yield from path_problems(f"{path}.compose.file", deployment.compose.file)
+        for index, text in enumerate(deployment.compose.env_files):
+            yield from path_problems(f"{path}.compose.env_files[{index}]", text)
+    if deployment.kubernetes is not None:
+        yield from least_problems(f"{path}.kubernetes.replicas", deployment.kubernetes.replicas, 0)
+        if deployment.kubernetes.chart is not None and deployment.kubernetes.manifests:
+            yield Problem(f"{path}.kubernetes", "has a chart and manifests", "Keep one of them.")
+    if deployment.remote is not None:
+        # Any scheme: a database is remote too.
+        if not _is_url(deployment.remote.url):
+            yield Problem(f"{path}.remote.url", f"{deployment.remote.url!r} is not a URL", "E.g. https://host.example.")
+        for name in ("ca_file", "client_certificate", "client_key"):
+            yield from path_problems(f"{path}.remote.{name}", getattr(deployment.remote, name))
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.scheme and parts.hostname and parts.port != 0)
+    except ValueError:
+        return False

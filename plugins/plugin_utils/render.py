@@ -1,0 +1,252 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configuration files from templates, with plain jinja2, so that the CLI and Ansible give the same bytes.
+
+A template sees ``service`` (also as ``self``), ``variables``, ``deployment``, ``services`` by name, ``secret``,
+``work_dir`` and ``serial``. Secrets and the serial are placeholders, which the target fills.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import traceback
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from ansible_collections.provisioning.platform.plugins.module_utils._config_files import SERIAL
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses import Address, Reached, reached
+from ansible_collections.provisioning.platform.plugins.plugin_utils.substitution import Undefined
+from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+# What an expression in a template can raise; a template is data, so none of it may end in a traceback.
+_FAULTS = (
+    jinja2.TemplateError,
+    ConfigurationError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+class ServiceView:
+    """Another service, as a template sees it.
+
+    :param reach: gives the address of one of its ports, its main one where none is named.
+    """
+
+    def __init__(self, service: ServiceDefinition, reach: Callable[[str | None], Reached]) -> None:
+        self._reach = reach
+        self.name = service.name
+        self.description = service.description
+        self.mode = service.mode
+        self.required = service.required
+        self.scheme = service.scheme
+        self.ports = _Ports(service.ports, reach)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the service that the template belongs to can reach it."""
+        return isinstance(self._reach(None), Address)
+
+    @property
+    def host(self) -> str:
+        """Its host, for the service that the template belongs to."""
+        return self._address().host
+
+    @property
+    def port(self) -> int:
+        """Its main port."""
+        return self._address().port
+
+    @property
+    def url(self) -> str:
+        """Its URL."""
+        return self._address().url
+
+    def _address(self) -> Address:
+        return reached(self._reach(None))
+
+
+class _Ports:
+    """The further ports of a service by name; one that cannot be reached is an error only where it is used."""
+
+    def __init__(self, names: Collection[str], reach: Callable[[str | None], Reached]) -> None:
+        self._names = names
+        self._reach = reach
+
+    def __getitem__(self, name: str) -> int:
+        if name not in self._names:
+            raise KeyError(name)
+        return reached(self._reach(name)).port
+
+
+class _Services(Mapping[str, ServiceView]):
+    """The services of the installation; a name may be written with ``_`` for ``-``."""
+
+    def __init__(
+        self,
+        services: Mapping[str, ServiceDefinition],
+        reach: Callable[[str, str | None], Reached],
+        undefined: Callable[[str], Any],
+    ) -> None:
+        self._services = services
+        self._reach = reach
+        self._undefined = undefined
+
+    def __getitem__(self, name: str) -> Any:
+        for candidate in (name, str(name).replace("_", "-")):
+            if candidate in self._services:
+                return ServiceView(self._services[candidate], functools.partial(self._reach, candidate))
+        return self._undefined(
+            f"there is no service {name} in this installation. {suggest_or_list(str(name), self._services)}"
+        )
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._services
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._services)
+
+    def __len__(self) -> int:
+        return len(self._services)
+
+
+class _Secrets:
+    """Gives the placeholder of a secret for its name."""
+
+    def __init__(self, placeholder: Callable[[list[str]], str], undefined: Callable[[str], Any]) -> None:
+        self._placeholder = placeholder
+        self._undefined = undefined
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._placeholder(str(name).split("."))
+        except Undefined as error:
+            return self._undefined(f"{error.why}. {error.remedy}")
+
+
+class _SelfIsService(Extension):
+    """Lets templates write ``self.port`` as definitions do; jinja2 has a ``self`` of its own, for blocks."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Rename the variable ``self``, and nothing that is called so after a dot."""
+        previous = ""
+        for token in stream:
+            if token.type == "name" and token.value == "self" and previous != "dot":
+                yield Token(token.lineno, token.type, "service")
+            else:
+                yield token
+            previous = token.type
+
+
+class TemplateEnvironment(ImmutableSandboxedEnvironment):
+    """Finds, compiles and keeps the templates of a folder.
+
+    :param templates: the folder.
+    """
+
+    def __init__(self, templates: Path) -> None:
+        # What is rendered is configuration, never HTML, so nothing is escaped.
+        super().__init__(
+            loader=jinja2.FileSystemLoader(templates),
+            undefined=jinja2.StrictUndefined,
+            autoescape=False,
+            keep_trailing_newline=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            extensions=[_SelfIsService],
+        )
+        self.templates = templates
+        self.filters["to_json"] = _to_json
+
+
+class Renderer:
+    """Renders the templates of one service.
+
+    :param service: its definition, resolved.
+    :param environment: of the folder of its templates, from :func:`template_environment`.
+    :param document: what templates see as ``service``: the definition as JSON types, and its folders and address.
+    :param deployment: what ``deployment.`` gives.
+    :param services: all services that are installed.
+    :param reach: gives the address of a service's port, its main one where none is named.
+    :param secret: gives the placeholder for a secret's name, or raises :class:`Undefined`.
+    """
+
+    def __init__(
+        self,
+        service: ServiceDefinition,
+        *,
+        environment: TemplateEnvironment,
+        document: Mapping[str, Any],
+        deployment: Mapping[str, Any],
+        services: Mapping[str, ServiceDefinition],
+        reach: Callable[[str, str | None], Reached],
+        secret: Callable[[list[str]], str],
+    ) -> None:
+        self._name = service.name
+        self._templates = environment.templates
+        self._environment = environment
+        self._context = {
+            "service": document,
+            "variables": service.variables,
+            "deployment": dict(deployment),
+            "services": _Services(services, reach, self._undefined),
+            "secret": _Secrets(secret, self._undefined),
+            "work_dir": deployment["work_dir"],
+            "serial": SERIAL,
+        }
+
+    def render(self, template: str) -> str:
+        """Return the text of a template.
+
+        :param template: its path in the templates folder.
+        :raises ConfigurationError: there is none, or it cannot be rendered; the message has its line.
+        """
+        try:
+            return self._environment.get_template(template).render(self._context)
+        except jinja2.TemplateNotFound as error:
+            missing = error.name or template
+            why = f"there is no template {missing}"
+            remedy = f"It is looked for in {self._templates}."
+            raise ConfigurationError(Problem(f"{self._name}.config", why, remedy)) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(Problem(str(self._templates / template), f"cannot be read: {error}")) from None
+        except _FAULTS as error:
+            where = f"{self._templates / template}{_line(error, self._templates)}"
+            raise ConfigurationError(Problem(where, _words(error))) from None
+
+    def _undefined(self, hint: str) -> Any:
+        return self._environment.undefined(hint=hint)
+
+
+def _to_json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "includes itself without end"
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return error.message or "is not a template"
+    return str(error) or type(error).__name__
+
+
+def _line(error: Exception, templates: Path) -> str:
+    """The line in the template, which jinja2 puts into the traceback as if templates were source files."""
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return f":{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename.startswith(f"{templates}/")]
+    return f":{lines[-1]}" if lines else ""

@@ -1,0 +1,102 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a configuration and a registry to the platform that is wanted: nothing in it is left to be decided.
+
+All that is wrong is found here, before anything is touched, and told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.provisioning.platform.plugins.module_utils._build import to_dict
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, raise_if_any
+from ansible_collections.provisioning.platform.plugins.module_utils._graph import startup_order
+from ansible_collections.provisioning.platform.plugins.module_utils._model import (
+    Scalar,
+    ServiceDefinition,
+    ServiceRegistry,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import references
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
+from ansible_collections.provisioning.platform.plugins.plugin_utils.registry import load_registry
+from ansible_collections.provisioning.platform.plugins.plugin_utils.resolver import Resolver
+from ansible_collections.provisioning.platform.plugins.plugin_utils.selection import select
+from ansible_collections.provisioning.platform.plugins.plugin_utils.settling import work_dir_of
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What is wanted, fully resolved.
+
+    :param registry: the services that are installed, in the order they can start in; their configuration files are
+        rendered, and secrets are placeholders in them.
+    :param env_vars: environment variables of every service, resolved.
+    :param work_dir: absolute, on the hosts of the services.
+    :param warnings: what the owner should know and does not have to change.
+    """
+
+    config: UnattendedInstallConfig
+    registry: ServiceRegistry
+    env_vars: dict[str, Scalar]
+    work_dir: str
+    warnings: tuple[str, ...] = ()
+
+    def to_module_args(self) -> dict[str, Any]:
+        """Return what the engine's modules take, as JSON types."""
+        deployment = self.config.deployment
+        return {
+            "services": [to_dict(service, sparse=True) for service in self.registry.services.values()],
+            "project": deployment.project,
+            "engine": deployment.engine,
+            "engine_url": deployment.engine_url,
+            "env_vars": dict(self.env_vars),
+            "work_dir": self.work_dir,
+        }
+
+
+def resolve(
+    config: UnattendedInstallConfig,
+    *,
+    home: str,
+    roles_dir: Path,
+    env: Mapping[str, str],
+    work_dir: str | None = None,
+    only: Sequence[str] | None = None,
+    variables: Mapping[str, Any] | None = None,
+) -> Platform:
+    """Resolve an installation.
+
+    :param home: home directory on the hosts of the services, for paths that begin with ``~/``.
+    :param roles_dir: the collection's ``roles`` folder.
+    :param env: the controller's environment, for ``${TOKEN}``.
+    :param work_dir: in place of the configuration's.
+    :param only: names of services; these and what they depend on, in place of the profile's.
+    :param variables: Ansible's variables, for ``NAME_service``.
+    :raises ConfigurationError: something is wrong; every fault that was found is in it.
+    """
+    sources = load_registry(roles_dir, [Path(path) for path in config.registry])
+    selection = select(config, sources, variables=variables, only=only)
+    folder = work_dir_of(work_dir or config.work_dir, home)
+    resolver = Resolver(config, selection.services, known=sources, home=home, work_dir=folder, env=env)
+    services = resolver.definitions()
+    env_vars = resolver.environment()
+    raise_if_any(resolver.problems, ConfigurationError)
+    ordered = {name: services[name] for name in startup_order(services)}
+    rendered = {name: resolver.rendered(service, services) for name, service in ordered.items()}
+    raise_if_any(resolver.problems, ConfigurationError)
+    warnings = [*selection.warnings, *_readable_secrets(rendered)]
+    return Platform(config, ServiceRegistry(services=rendered), env_vars, folder, tuple(warnings))
+
+
+def _readable_secrets(services: Mapping[str, ServiceDefinition]) -> list[str]:
+    """Warn of configuration files that hold a secret and that others than their owner may read."""
+    return [
+        f"{name}: {file.dest} holds a secret and has the mode {file.mode}, which lets others read it. 0600 does not."
+        for name, service in services.items()
+        for file in service.config
+        if int(file.mode, 8) & 0o044 and references(file.content)
+    ]

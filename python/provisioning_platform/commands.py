@@ -1,0 +1,223 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the subcommands of ``provisioning-run`` do; each returns its exit code."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    ConfigurationError,
+    Problem,
+    ProvisioningError,
+)
+
+from . import summary
+from .exit_codes import ExitCode, of_kind
+from .run_log import record_exception
+from .text import wrapped
+
+if TYPE_CHECKING:
+    from .configuration import Installation
+    from .progress import Output
+    from .unattended import RunResult
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that runs have in common; ``variables`` as they were given, ``NAME=VALUE``."""
+
+    config: Path | None = None
+    inventory: str | None = None
+    variables: Sequence[str] = ()
+    as_json: bool = False
+    quiet: bool = False
+
+    def override(
+        self,
+        config: Path | None = None,
+        inventory: str | None = None,
+        variables: Sequence[str] | None = None,
+        *,
+        as_json: bool = False,
+        quiet: bool = False,
+    ) -> Options:
+        """Return these options with those of a subcommand over them."""
+        return Options(
+            config or self.config,
+            inventory or self.inventory,
+            [*self.variables, *(variables or ())],
+            as_json=as_json or self.as_json,
+            quiet=quiet or self.quiet,
+        )
+
+
+def install(options: Options) -> ExitCode:
+    """Install, showing how it goes and how it ended."""
+    from .cancellation import Cancellation, on_signals
+    from .progress import Output, choose
+    from .unattended import run_installation
+
+    output = Output(sys.stdout)
+    installation = _load(options)
+    _warn(installation)
+    progress = choose(as_json=options.as_json, quiet=options.quiet, output=output)
+    with on_signals(Cancellation()) as cancellation:
+        try:
+            result = run_installation(
+                installation, cancellation=cancellation, on_event=progress.event, inventory=options.inventory
+            )
+        finally:
+            progress.close()
+    _tell(result, options, output)
+    return result.exit_code
+
+
+def plan(options: Options) -> ExitCode:
+    """Show what an installation would do."""
+    from .cancellation import Cancellation, on_signals
+    from .plan_view import plan_headline, plan_json, plan_table
+    from .progress import Output
+    from .unattended import run_installation
+
+    output = Output(sys.stdout)
+    installation = _load(options)
+    _warn(installation)
+    with on_signals(Cancellation()) as cancellation:
+        result = run_installation(installation, cancellation=cancellation, check=True, inventory=options.inventory)
+    if result.exit_code not in (ExitCode.OK, ExitCode.DEGRADED):
+        _tell_trouble(result, what="plan")
+        return result.exit_code
+    if options.as_json:
+        lines = plan_json(result.plan)
+    else:
+        lines = [] if options.quiet else [*plan_table(result.plan, width=_width()), ""]
+        lines = [*lines, plan_headline(result.plan)]
+    for line in lines:
+        output.line(line)
+    return ExitCode.PLAN_HAS_CHANGES if any(one.is_change for one in result.plan) else ExitCode.OK
+
+
+def validate(options: Options) -> ExitCode:
+    """Check a configuration and say what was found in it."""
+    from .configuration import description
+    from .progress import Output
+
+    installation = _load(options)
+    _warn(installation)
+    if not options.quiet:
+        output = Output(sys.stdout)
+        for line in description(installation, width=_width()):
+            output.line(line)
+    return ExitCode.OK
+
+
+def sample(profile: str, file_format: str) -> ExitCode:
+    """Print an example."""
+    from . import collection
+    from .progress import Output
+    from .samples import read_sample
+
+    Output(sys.stdout).line(read_sample(collection.root() / "examples", profile, file_format).rstrip("\n"))
+    return ExitCode.OK
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Call a command and turn the errors it may end with into messages and exit codes: the one place that does."""
+    try:
+        code = command()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except ProvisioningError as error:
+        for problem in error.problems:
+            complain(f"error: {problem}")
+        return of_kind(error.kind)
+    except KeyboardInterrupt:
+        complain("Cancelled.")
+        return ExitCode.CANCELLED
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            complain(f"error: {error.filename or 'the disk'}: no space is left. Make room and run it again.")
+            return ExitCode.PREREQUISITES
+        return _unexpected(error)
+    except Exception as error:  # noqa: BLE001  the program's edge: no traceback reaches a user
+        return _unexpected(error)
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def complain(text: str) -> None:
+    """Write a line to standard error."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{text}\n")
+
+
+def _unexpected(error: Exception) -> ExitCode:
+    path = record_exception(error)
+    where = f" Details are in {path}; please report it." if path else ""
+    complain(f"error: unexpected: {type(error).__name__}: {' '.join(str(error).split())[:300]}.{where}")
+    return ExitCode.FAILED
+
+
+def _load(options: Options) -> Installation:
+    from .configuration import load_installation
+
+    if options.config is None:
+        remedy = "Name a file; `provisioning-run sample > solo.toml` makes one."
+        raise ConfigurationError(Problem("--config", "is missing", remedy))
+    return load_installation(options.config, variables=_variables(options.variables))
+
+
+def _variables(given: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or not name:
+            raise ConfigurationError(Problem(f"--var {one!r}", "is not of the form NAME=VALUE"))
+        pairs[name] = value
+    return pairs
+
+
+def _warn(installation: Installation) -> None:
+    for warning in installation.warnings:
+        complain(f"warning: {warning}")
+
+
+def _tell(result: RunResult, options: Options, output: Output) -> None:
+    if not options.as_json and not options.quiet:
+        for line in summary.service_table(result.view, width=_width()):
+            output.line(line)
+        output.line("")
+    if summary.is_complete(result.view) and result.exit_code in (ExitCode.OK, ExitCode.DEGRADED):
+        if not options.as_json:
+            output.line(summary.headline(result.view))
+            for line in summary.remedies(result.view):
+                for part in wrapped(line, width=_width(), indent="  "):
+                    output.line(part)
+    else:
+        _tell_trouble(result)
+    if result.delivery is not None and result.delivery.undelivered and result.journal is not None:
+        outbox = result.journal.with_name("outbox.jsonl")
+        complain(summary.undelivered(result.delivery.undelivered, result.delivery.last_error, outbox))
+    if result.log is not None and not options.as_json:
+        complain(f"log: {result.log}")
+
+
+def _tell_trouble(result: RunResult, *, what: str = "") -> None:
+    if result.exit_code in (ExitCode.CANCELLED, ExitCode.TERMINATED):
+        lines = summary.cancelled(result.view, result.exit_code)
+    else:
+        lines = summary.failure(result.view, what=what)
+    for line in lines:
+        complain(line)
+
+
+def _width() -> int | None:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

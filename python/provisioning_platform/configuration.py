@@ -1,0 +1,152 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Loading an installation: what its owner wrote, what it stands for, and what the playbooks are told of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.provisioning.platform.plugins.module_utils._build import to_dict
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config import Loaded, from_mapping, load_file
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
+from ansible_collections.provisioning.platform.plugins.plugin_utils.documents import read_document
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget, redact
+from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
+
+from . import collection
+from .text import count, wrapped
+
+
+@dataclass(frozen=True)
+class Installation:
+    """An installation that has been found valid.
+
+    :param document: the configuration as it was written: environment variables are not substituted in it, so that
+        their values, often secrets, are not written anywhere.
+    :param platform: what it stands for on this machine.
+    :param target: whom to notify.
+    """
+
+    document: Mapping[str, Any]
+    config: UnattendedInstallConfig
+    platform: Platform
+    target: WebhookTarget | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def installation_id(self) -> str:
+        """Its name."""
+        return self.config.installation_id
+
+    @property
+    def work_dir(self) -> Path:
+        """The work dir as a path on this machine."""
+        return Path(self.platform.work_dir)
+
+    def playbook_variables(self) -> dict[str, Any]:
+        """Return the configuration as extra vars for the playbooks, wherever they are run from."""
+        # Playbooks know nothing of the folder that the configuration was in.
+        paths = {"registry": list(self.config.registry)} if self.config.registry else {}
+        return {**self.document, **paths, "installation_id": self.installation_id}
+
+
+def load_installation(
+    config: UnattendedInstallConfig | Mapping[str, Any] | Path | str,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Installation:
+    """Load and validate a whole installation; nothing is touched.
+
+    :param config: a TOML or YAML file, its content, or a configuration already validated.
+    :param variables: values for ``${var.NAME}``, over those of the configuration.
+    :param environ: the environment, for ``${TOKEN}``.
+    :raises ConfigurationError: something is wrong; one problem for each fault that was found.
+    """
+    document, loaded = _load(config, variables or {}, environ)
+    platform = resolve(loaded.config, home=str(Path.home()), roles_dir=collection.root() / "roles", env=environ)
+    return Installation(
+        document=document,
+        config=loaded.config,
+        platform=platform,
+        target=_target(loaded.config),
+        warnings=(*loaded.warnings, *platform.warnings),
+    )
+
+
+def description(installation: Installation, *, width: int | None = None) -> list[str]:
+    """Return in a few lines what a valid configuration stands for.
+
+    :param width: columns of the terminal, if there is one.
+    """
+    deployment = installation.config.deployment
+    services = installation.platform.registry.services
+    required = sum(service.required for service in services.values())
+    facts = [
+        ("profile", f"{deployment.profile} on {deployment.platform}"),
+        ("work dir", str(installation.work_dir)),
+        ("services", f"{len(services)}, {required} of them required: {', '.join(services)}"),
+        ("webhook", redact(installation.target.url) if installation.target else "none"),
+    ]
+    lines = ["OK"]
+    for name, value in facts:
+        lines += wrapped(f"{name + ':':<10}{value}", width=width, indent="  ")
+    if installation.warnings:
+        lines.append(f"  {count(len(installation.warnings), 'warning')}, see above")
+    return lines
+
+
+def _load(
+    config: UnattendedInstallConfig | Mapping[str, Any] | Path | str,
+    variables: Mapping[str, Any],
+    environ: Mapping[str, str],
+) -> tuple[dict[str, Any], Loaded]:
+    if isinstance(config, (str, Path)):
+        path = Path(config)
+        document = read_document(path)
+        overrides = _variables(document, variables)
+        return {**document, **overrides}, load_file(path, env=environ, overrides=overrides)
+    given = _document_of(config) if isinstance(config, UnattendedInstallConfig) else dict(config)
+    document = {**given, **_variables(given, variables)}
+    return document, Loaded(from_mapping(document, env=environ, base_dir=Path.cwd()))
+
+
+def _variables(document: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    before = document.get("variables") or {}
+    if not variables or not isinstance(before, Mapping):
+        return {}
+    return {"variables": {**before, **variables}}
+
+
+def _document_of(config: UnattendedInstallConfig) -> dict[str, Any]:
+    """Return a configuration as its owner would have written it: a service's settings stand beside its name."""
+    document: dict[str, Any] = to_dict(config, sparse=True)
+    services = document.get("deployment", {}).get("services", [])
+    if services:
+        document["deployment"]["services"] = [{"name": one["name"], **one.get("settings", {})} for one in services]
+    return document
+
+
+def _target(config: UnattendedInstallConfig) -> WebhookTarget | None:
+    """Return the receiver that a configuration names, checked.
+
+    :raises ConfigurationError: nothing could be sent there.
+    """
+    notifications = config.notifications
+    if notifications is None or not notifications.webhook_url:
+        return None
+    target = WebhookTarget(
+        url=notifications.webhook_url,
+        headers=notifications.headers,
+        notify_progress=notifications.notify_progress,
+        notify_completion=notifications.notify_completion,
+        notify_failure=notifications.notify_failure,
+        retry_attempts=notifications.retry_attempts,
+        timeout=notifications.timeout,
+    )
+    target.check()
+    return target

@@ -1,0 +1,189 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``run_unattended()``: an installation from its configuration to its end, for programs and for the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
+from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir, make_directory
+from ansible_collections.provisioning.platform.plugins.module_utils._state import locked
+
+from . import collection
+from .cancellation import Cancellation
+from .configuration import Installation, load_installation
+from .exit_codes import ExitCode, decide
+from .plan_view import PlannedAction
+from .playbook_run import OnEvent, PlaybookRequest, PlaybookResult, run_playbook
+from .run_log import FILE_NAME
+from .run_state import RunView
+from .webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
+    from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.courier import DeliveryReport
+
+#: Ansible's ``-vv``: files and lines of tasks, no internals of connections.
+_VERBOSE = 2
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How an installation went.
+
+    :param exit_code: what ``provisioning-run`` exits with.
+    :param view: steps and services as they are now, as far as the journal tells.
+    :param events: the run's events, in order.
+    :param journal: where they are kept; none in check mode.
+    :param log: the debug log, if one was kept.
+    :param plan: in check mode, what would be done.
+    :param delivery: what became of the webhooks; none where there was nobody to tell.
+    """
+
+    exit_code: ExitCode
+    installation_id: str
+    view: RunView
+    events: tuple[Event, ...]
+    journal: Path | None = None
+    log: Path | None = None
+    plan: tuple[PlannedAction, ...] = ()
+    delivery: DeliveryReport | None = None
+
+
+def run_unattended(
+    config: UnattendedInstallConfig | Mapping[str, Any] | Path | str,
+    *,
+    check: bool = False,
+    on_event: OnEvent | None = None,
+    inventory: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    cancellation: Cancellation | None = None,
+) -> RunResult:
+    """Install a platform, or in check mode find out what that would change.
+
+    Nothing is touched before the whole configuration has been found valid. Signals are left alone; who wants them to
+    stop the run passes a ``cancellation`` and calls its ``request()``.
+
+    :param config: a TOML or YAML file, its content, or a configuration already validated.
+    :param check: touch nothing; the plan is in the result.
+    :param on_event: called with each event and the run so far, in the thread that calls this function.
+    :param inventory: inventory file or host list for Ansible; this machine when absent.
+    :param variables: values for ``${var.NAME}``, over those of the configuration.
+    :raises ConfigurationError: the configuration is invalid; one problem for each fault.
+    :raises PrerequisiteError: another run of this installation is in progress, or its folder cannot be written.
+    """
+    installation = load_installation(config, variables=variables)
+    return run_installation(
+        installation, check=check, on_event=on_event, inventory=inventory, cancellation=cancellation or Cancellation()
+    )
+
+
+def run_installation(
+    installation: Installation,
+    *,
+    cancellation: Cancellation,
+    check: bool = False,
+    on_event: OnEvent | None = None,
+    inventory: str | None = None,
+) -> RunResult:
+    """Install what has been loaded and validated; the rest is as in :func:`run_unattended`."""
+    on_event = on_event or (lambda event, view: None)
+    with _folder(installation, check=check) as folder:
+        request = PlaybookRequest(
+            playbook=collection.playbook("install"),
+            variables=installation.playbook_variables(),
+            journal=folder / "events.jsonl",
+            installation_id=installation.installation_id,
+            check=check,
+            inventories=_inventories(inventory),
+            verbosity=_VERBOSE if installation.config.verbose else 0,
+            log=folder / FILE_NAME if installation.config.verbose and not check else None,
+        )
+        webhooks = Webhooks(None if check else installation.target, request.journal)
+        try:
+            result = run_playbook(request, cancellation=cancellation, on_event=on_event)
+        finally:
+            delivery = webhooks.finish(at_once=lambda: cancellation.is_urgent)
+    return _result(installation, request, result, cancellation, delivery)
+
+
+def run_operation(
+    name: str,
+    installation: Installation,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    cancellation: Cancellation | None = None,
+    on_event: OnEvent | None = None,
+    inventory: str | None = None,
+) -> PlaybookResult:
+    """Run another playbook of the collection for an installation, e.g. ``uninstall``, the way installations are run.
+
+    :param variables: further extra vars, e.g. ``{"purge": True}``.
+    :raises PrerequisiteError: there is no such playbook, or another run is in progress.
+    """
+    with _folder(installation, check=False) as folder:
+        request = PlaybookRequest(
+            playbook=collection.playbook(name),
+            variables={**installation.playbook_variables(), **(variables or {})},
+            journal=folder / "events.jsonl",
+            installation_id=installation.installation_id,
+            inventories=_inventories(inventory),
+            verbosity=_VERBOSE if installation.config.verbose else 0,
+        )
+        return run_playbook(request, cancellation=cancellation, on_event=on_event or (lambda event, view: None))
+
+
+@contextlib.contextmanager
+def _folder(installation: Installation, *, check: bool) -> Iterator[Path]:
+    """Make the run's folder on this machine and hold it against a second run; in check mode a passing one."""
+    if check:
+        with tempfile.TemporaryDirectory(prefix="provisioning-plan-") as name:
+            yield Path(name)
+        return
+    folder = WorkDir(installation.work_dir).installations / installation.installation_id
+    try:
+        make_directory(folder)
+    except OSError as error:
+        raise PrerequisiteError(
+            Problem(str(folder), f"cannot be made: {error.strerror}", "Make room or give permission, or set work_dir.")
+        ) from error
+    with locked(folder / "run.lock"):
+        yield folder
+
+
+def _inventories(inventory: str | None) -> tuple[str, ...]:
+    if inventory is None:
+        return ()
+    # Ansible is run in another folder, so that a path has to be absolute; a host list such as "a,b," stays as it is.
+    return (str(Path(inventory).absolute()),) if Path(inventory).exists() else (inventory,)
+
+
+def _result(
+    installation: Installation,
+    request: PlaybookRequest,
+    result: PlaybookResult,
+    cancellation: Cancellation,
+    delivery: DeliveryReport | None,
+) -> RunResult:
+    return RunResult(
+        exit_code=decide(
+            result.events,
+            status=result.outcome.status,
+            signal_number=cancellation.signal_number,
+            check=request.check,
+        ),
+        installation_id=installation.installation_id,
+        view=result.view,
+        events=result.events,
+        journal=None if request.check else request.journal,
+        log=result.log,
+        plan=result.plan,
+        delivery=delivery,
+    )

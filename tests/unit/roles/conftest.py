@@ -1,0 +1,45 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
+    DeploymentConfig,
+    ServiceOverride,
+    UnattendedInstallConfig,
+)
+from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import resolve
+
+ROLES = Path(__file__).parents[3] / "roles"
+WORK_DIR = "/var/lib/provisioning"
+
+
+@pytest.fixture(scope="session")
+def resolved() -> Callable[..., Mapping[str, ServiceDefinition]]:
+    """Resolves the solo profile; ``changes`` are by service, the rest is of the table ``deployment``."""
+
+    def make(
+        changes: Mapping[str, dict[str, Any]] | None = None, *, work_dir: Path | str = WORK_DIR, **deployment: Any
+    ) -> Mapping[str, ServiceDefinition]:
+        services = [ServiceOverride(name=name, settings=settings) for name, settings in (changes or {}).items()]
+        config = UnattendedInstallConfig(
+            work_dir=str(work_dir), deployment=DeploymentConfig(services=services, **deployment)
+        )
+        return resolve(config, home="/root", roles_dir=ROLES, env={}).registry.services
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def text_of() -> Callable[[ServiceDefinition, str], str]:
+    """Gives the text of a service's configuration file by its name."""
+
+    def find(service: ServiceDefinition, name: str) -> str:
+        return next(file.content or "" for file in service.config if Path(file.dest).name == name)
+
+    return find

@@ -1,0 +1,76 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The example configuration of the solo profile, and the inventories."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
+    DeploymentConfig,
+    NotificationConfig,
+    UnattendedInstallConfig,
+)
+from ansible_collections.provisioning.platform.plugins.plugin_utils.documents import read_document
+
+ROOT = Path(__file__).parents[3]
+
+
+def fields(cls: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+@pytest.fixture
+def yaml_example():
+    return read_document(ROOT / "examples" / "solo.yml")
+
+
+def test_both_files_say_the_same(yaml_example):
+    assert read_document(ROOT / "examples" / "solo.toml") == yaml_example
+
+
+@pytest.mark.parametrize("suffix", [".yml", ".toml"])
+def test_every_setting_is_shown(suffix):
+    text = (ROOT / "examples" / f"solo{suffix}").read_text()
+    for name in [*fields(UnattendedInstallConfig), *fields(DeploymentConfig), *fields(NotificationConfig)]:
+        assert re.search(rf"^[\s#\[]*(deployment\.|notifications\.)?{name}\b", text, re.M), f"{name} is missing"
+
+
+def test_what_it_says_is_what_is_used_without_it(yaml_example, resolved):
+    changes = {service.pop("name"): service for service in yaml_example["deployment"].pop("services")}
+    deployment = yaml_example["deployment"]
+    assert resolved(changes, **deployment) == resolved()
+    defaults = UnattendedInstallConfig()
+    for name in ("verbose", "fail_fast", "cleanup_on_failure", "work_dir", "registry", "variables"):
+        assert yaml_example[name] == getattr(defaults, name)
+
+
+def test_it_has_the_seven_services_of_which_three_are_required(yaml_example):
+    required = {service["name"]: service["required"] for service in yaml_example["deployment"]["services"]}
+    assert len(required) == 7
+    assert {name for name, value in required.items() if value} == {"orchestrator", "control-center", "api-gateway"}
+
+
+def test_nobody_is_notified_unless_asked(yaml_example):
+    assert "notifications" not in yaml_example
+
+
+@pytest.mark.parametrize(("name", "hosts"), [("local", 1), ("ci", 1), ("production", 3)])
+def test_an_inventory_has_the_group_that_playbooks_look_for(name, hosts):
+    inventory = yaml.safe_load((ROOT / "inventories" / name / "hosts.yml").read_text())
+    assert len(inventory["platform"]["hosts"]) == hosts
+
+
+def test_ansible_reads_the_production_inventory_with_its_group_variables(tmp_path):
+    command = [sys.executable, "-m", "ansible.cli.inventory", "-i", str(ROOT / "inventories" / "production"), "--list"]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=True)
+    hosts = json.loads(answer.stdout)["_meta"]["hostvars"]
+    assert len(hosts) == 3
+    assert all(host["coredns_service"] for host in hosts.values())
