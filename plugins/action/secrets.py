@@ -7,7 +7,6 @@ import dataclasses
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
-
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceRegistry
 from ansible_collections.provisioning.platform.plugins.module_utils._module import definitions
 from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import HostAction

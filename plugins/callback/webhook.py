@@ -30,7 +30,7 @@ options:
   installation_id:
     description:
       - Name of the installation.
-      - When not given, the variable C(installation_id), else a new name.
+      - The variable C(installation_id) goes before it. When neither is given, a new name is made up.
     type: str
     env:
       - name: PROVISIONING_INSTALLATION_ID
@@ -55,14 +55,16 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ProvisioningError
-from ansible_collections.provisioning.platform.plugins.module_utils._events import Journal
-from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.recorder import Failure, Run, RunRecorder
-from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.settings import RunSettings
+
+if TYPE_CHECKING:
+    from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.process import CourierProcess
+    from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.recorder import RunRecorder
+    from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.settings import RunSettings
 
 OPERATION = "provisioning_operation"
 JOURNAL = "PROVISIONING_JOURNAL"
@@ -80,23 +82,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._recorder: RunRecorder | None = None
-        self._courier: Any = None
+        self._courier: CourierProcess | None = None
+        self._has_begun = False
         self._exported: list[str] = []
         self._has_warned = False
 
     def v2_playbook_on_start(self, playbook: Any) -> None:  # noqa: ARG002
         self._recorder = None
         self._courier = None
+        self._has_begun = False
         for name in self._exported:
             os.environ.pop(name, None)
         self._exported.clear()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        if self._recorder is None and not context.CLIARGS.get("check"):
+        if not self._has_begun and not context.CLIARGS.get("check"):
             self._guard(lambda: self._begin(play))
-        if self._recorder is not None:
-            name = str(play.get_name())
-            self._record(lambda recorder: recorder.play(name))
+        self._record(lambda recorder: recorder.play(str(play.get_name())))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not ignore_errors:
@@ -113,16 +115,24 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
                 any_host=bool(stats.processed),
             )
         )
-        if self._courier is not None:
-            self._guard(self._await_courier)
+        recorder, courier = self._recorder, self._courier
+        if recorder is not None and courier is not None:
+            self._guard(lambda: self._await_courier(courier, recorder))
 
     def _begin(self, play: Any) -> None:
         operation = play.get_vars().get(OPERATION)
         if not operation:
             return
+        self._has_begun = True  # from now on, even if it fails
+        # Imported here: a playbook that is none of ours pays for nothing.
+        from ansible_collections.provisioning.platform.plugins.module_utils._events import Journal
+        from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.recorder import Run, RunRecorder
+        from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.settings import RunSettings
+
         settings = RunSettings(play.get_variable_manager().get_vars(play=play), os.environ, template=_templater(play))
-        installation_id = self.get_option("installation_id") or settings.installation_id
-        journal = self._journal(settings, installation_id)
+        installation_id = settings.installation_id(self.get_option("installation_id"))
+        given = self.get_option("journal")
+        journal = Journal(Path(given).absolute()) if given else settings.journal(installation_id)
         run = Run(str(operation), installation_id, settings.platform, settings.mode, socket.gethostname())
         recorder = RunRecorder(journal, run)
         recorder.begin()
@@ -132,15 +142,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if run.operation == "install" and self.get_option("courier") == "process":
             self._guard(lambda: self._start_courier(settings, recorder))
 
-    def _journal(self, settings: RunSettings, installation_id: str) -> Journal:
-        given = self.get_option("journal")
-        return Journal(Path(given).absolute()) if given else settings.journal(installation_id)
-
     def _start_courier(self, settings: RunSettings, recorder: RunRecorder) -> None:
         target = settings.target()
         if target is None:
             return
-        # Imported here: a run that notifies nobody does not pay for HTTP.
+        # Imported here: a run that notifies nobody does not pay for it.
         from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.process import CourierProcess, Errand
 
         journal = recorder.journal.path
@@ -149,10 +155,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         )
         self._courier = CourierProcess(errand)
 
-    def _await_courier(self) -> None:
-        assert self._recorder is not None
-        outbox = self._recorder.journal.path.with_name("outbox.jsonl")
-        report = self._courier.wait(WAIT_SECONDS)
+    def _await_courier(self, courier: CourierProcess, recorder: RunRecorder) -> None:
+        outbox = recorder.journal.path.with_name("outbox.jsonl")
+        report = courier.wait(WAIT_SECONDS)
         if report is None:
             self._display.warning(f"webhook: no word of what was delivered; what was not, waits in {outbox}.")
         elif report.undelivered:
@@ -169,6 +174,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _fail(self, result: Any) -> None:
         if self._recorder is not None:
+            from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.recorder import Failure
+
             failure = Failure.of(result.host.get_name(), result.task.get_name(), result.result)
             self._record(lambda recorder: recorder.fail(failure))
 

@@ -16,7 +16,8 @@ options:
     default: ~/.provisioning
   services:
     description:
-      - Definitions of all services of the host, resolved, as P(provisioning.platform.platform_config#module) returns them.
+      - Definitions of all services of the host, resolved,
+        as P(provisioning.platform.platform_config#module) returns them.
       - When not given, what is installed in O(work_dir) is meant.
     type: list
     elements: dict

@@ -21,6 +21,7 @@ _AUDITED = {
     events.SERVICE_REMOVED: "remove",
     events.SERVICE_FAILED: "start",
 }
+_WHAT_FAILED = {"stop": "stop", "remove": "remove"}
 
 
 class AuditLog:
@@ -62,6 +63,8 @@ class AuditLog:
         action = _AUDITED.get(event.kind)
         if action is not None and event.service is not None:
             failed = event.kind == events.SERVICE_FAILED
+            if failed:
+                action = _WHAT_FAILED.get(str(event.data.get("action")), action)
             self.record(
                 action,
                 event.service,

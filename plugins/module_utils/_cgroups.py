@@ -8,13 +8,20 @@ no other way.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import re
+import time
+from collections.abc import Collection
 from pathlib import Path
 
 from ._model import ResourceLimits
 
 _ROOT = Path("/sys/fs/cgroup")
 _PERIOD_MICROSECONDS = 100_000
-_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_REMOVE_ATTEMPTS, _REMOVE_SECONDS = 20, 0.01
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_AMOUNT = re.compile(r"(?P<number>\d+(\.\d*)?|\.\d+)\s*(?P<unit>[kmgt]?)i?b?", re.ASCII)
 
 
 def memory_bytes(amount: int | str) -> int:
@@ -22,22 +29,13 @@ def memory_bytes(amount: int | str) -> int:
 
     :raises ValueError: the text is not an amount.
     """
-    if isinstance(amount, int):
-        return amount
-    text = amount.strip().lower().removesuffix("ib").removesuffix("i")
-    if len(text) > 1 and text.endswith("b") and text[-2] in _UNITS:
-        text = text[:-1]
-    unit = text[-1:] if text[-1:].isalpha() else ""
-    number = text.removesuffix(unit) if unit else text
-    if unit not in _UNITS:
+    match = _AMOUNT.fullmatch(str(amount).strip().lower())
+    if match is None or not float(match["number"]):
         raise ValueError(f"{amount!r} is not an amount of memory; write a number and k, m or g")
-    try:
-        return int(float(number) * _UNITS[unit])
-    except ValueError:
-        raise ValueError(f"{amount!r} is not an amount of memory; write a number and k, m or g") from None
+    return int(float(match["number"]) * _UNITS[match["unit"]])
 
 
-def limit(group: str, pids: list[int], limits: ResourceLimits, *, root: Path = _ROOT) -> str | None:
+def limit(group: str, pids: Collection[int], limits: ResourceLimits, *, root: Path = _ROOT) -> str | None:
     """Put processes into a control group with the limits.
 
     :param group: name of the group, made under ``provisioning``.
@@ -56,14 +54,25 @@ def limit(group: str, pids: list[int], limits: ResourceLimits, *, root: Path = _
 def release(group: str, *, root: Path = _ROOT) -> None:
     """Remove the control group once its processes have ended; a group still in use is left."""
     for parent in (root, root / "memory", root / "cpu"):
-        for folder in (parent / "provisioning" / group, parent / "provisioning"):
-            try:
-                folder.rmdir()
-            except OSError:
-                break
+        folder = parent / "provisioning" / group
+        if folder.is_dir() and _remove(folder):
+            with contextlib.suppress(OSError):  # others are in it
+                folder.parent.rmdir()
 
 
-def _limit_unified(parent: Path, group: str, pids: list[int], limits: ResourceLimits) -> None:
+def _remove(folder: Path) -> bool:
+    for _ in range(_REMOVE_ATTEMPTS):
+        try:
+            folder.rmdir()
+            return True
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                return False
+            time.sleep(_REMOVE_SECONDS)  # the kernel counts a process for a moment after it has ended
+    return False
+
+
+def _limit_unified(parent: Path, group: str, pids: Collection[int], limits: ResourceLimits) -> None:
     parent.mkdir(exist_ok=True)
     (parent.parent / "cgroup.subtree_control").write_text("+cpu +memory", encoding="ascii")
     (parent / "cgroup.subtree_control").write_text("+cpu +memory", encoding="ascii")
@@ -72,12 +81,11 @@ def _limit_unified(parent: Path, group: str, pids: list[int], limits: ResourceLi
     if limits.memory is not None:
         (folder / "memory.max").write_text(str(memory_bytes(limits.memory)), encoding="ascii")
     if limits.cpu is not None:
-        quota = int(limits.cpu * _PERIOD_MICROSECONDS)
-        (folder / "cpu.max").write_text(f"{quota} {_PERIOD_MICROSECONDS}", encoding="ascii")
+        (folder / "cpu.max").write_text(f"{_quota(limits.cpu)} {_PERIOD_MICROSECONDS}", encoding="ascii")
     _join(folder, pids)
 
 
-def _limit_legacy(root: Path, group: str, pids: list[int], limits: ResourceLimits) -> None:
+def _limit_legacy(root: Path, group: str, pids: Collection[int], limits: ResourceLimits) -> None:
     if limits.memory is not None:
         folder = root / "memory" / "provisioning" / group
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,10 +95,16 @@ def _limit_legacy(root: Path, group: str, pids: list[int], limits: ResourceLimit
         folder = root / "cpu" / "provisioning" / group
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "cpu.cfs_period_us").write_text(str(_PERIOD_MICROSECONDS), encoding="ascii")
-        (folder / "cpu.cfs_quota_us").write_text(str(int(limits.cpu * _PERIOD_MICROSECONDS)), encoding="ascii")
+        (folder / "cpu.cfs_quota_us").write_text(str(_quota(limits.cpu)), encoding="ascii")
         _join(folder, pids)
 
 
-def _join(folder: Path, pids: list[int]) -> None:
+def _quota(cpu: float) -> int:
+    """Return the microseconds of a period that so many cores are; the kernel takes no less than one in a hundred."""
+    return max(_PERIOD_MICROSECONDS // 100, int(cpu * _PERIOD_MICROSECONDS))
+
+
+def _join(folder: Path, pids: Collection[int]) -> None:
     for pid in pids:
-        (folder / "cgroup.procs").write_text(str(pid), encoding="ascii")
+        with contextlib.suppress(ProcessLookupError):  # it has ended, which others will notice
+            (folder / "cgroup.procs").write_text(str(pid), encoding="ascii")

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from . import _events as events
 from ._drivers._base import ABSENT, Driver, Observation
 from ._errors import DriverError, Problem, ProvisioningError, os_problem
 from ._events import Emitter
-from ._graph import critical_lengths
+from ._graph import critical_lengths, dependencies_of, dependents_of, reachable
 from ._health import HealthResult
 from ._model import ServiceDefinition
 from ._plan import Action
@@ -26,6 +28,8 @@ Result = Literal["unchanged", "started", "healthy", "completed", "stopped", "rem
 _STARTING = frozenset({"create", "start", "recreate", "restart", "none"})
 _LEAVING = frozenset({"stop", "remove", "restart"})
 _LOG_LINES = 5
+_LOG_LINE_LENGTH = 300
+_NOT_AWAITED = "started, but not waited for: "
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,13 @@ def converge(
 
     :param services: definitions of all services of the actions.
     :param drivers: by mode.
+    :raises OSError: all went well, but could not be told: the event stream or the audit log cannot be written.
     """
     run = _Run(services, actions, observed, drivers, emit, options or Options())
     run.leave()
     run.start()
+    if run.unheard and all(outcome.is_well for outcome in run.outcomes.values()):
+        raise run.unheard[0]
     return run.outcomes
 
 
@@ -120,42 +127,44 @@ class _Run:
         self.options = options
         self.outcomes: dict[str, Outcome] = {}
         self.tripped = False
+        self.unheard: list[OSError] = []
+        self.unprepared: dict[str, ProvisioningError | OSError] = {}
+        self.tasks = {need for s in services.values() for need, d in s.depends_on.items() if d.condition == "completed"}
 
     # --- what is to go -----------------------------------------------------------------------------------------------
 
     def leave(self) -> None:
         """Stop and remove, each service after all that depend on it."""
         leaving = {name for name, action in self.actions.items() if action.verb in _LEAVING}
-        needs = {
-            name: {
-                other: DONE for other in leaving if name in self.services[other].depends_on
-            }
-            for name in leaving
-        }
-        steps = Steps(self._leave_one, lambda name, because: self._skip(name, because), self.is_stopped)
-        walk(needs, steps, self._lanes(leaving))
+        dependents = dependents_of(dependencies_of(self.services))
+        # Directly or by way of one that stays: what is needed goes after all that need it.
+        needs = {name: dict.fromkeys((reachable(dependents, [name]) & leaving) - {name}, DONE) for name in leaving}
+        self._walk(needs, self._leave_one)
         for name, action in self.actions.items():
             if action.verb == "none" and not action.digest:
-                self.outcomes[name] = Outcome(name, "unchanged", action.reason, observation=self.observed[name])
+                seen = self.observed.get(name, ABSENT)
+                self.outcomes[name] = Outcome(name, "unchanged", action.reason, observation=seen)
 
-    def _leave_one(self, name: str, reached: Reached) -> None:
+    def _leave_one(self, name: str, _reached: Reached) -> None:
         action, begin = self.actions[name], time.perf_counter()
         driver = self._driver(name)
-        self.emit(events.SERVICE_STOPPING, service=name, reason=action.reason)
+        seen = self.observed.get(name, ABSENT)
+        self._tell(events.SERVICE_STOPPING, service=name, reason=action.reason)
         try:
             if action.verb == "remove":
-                driver.remove(self.services[name], self.observed[name])
+                driver.remove(self.services[name], seen)
             else:
-                driver.stop(self.services[name], self.observed[name])
+                driver.stop(self.services[name], seen)
+            if action.verb != "restart":
+                self.options.on_gone(action)
         except (ProvisioningError, OSError) as error:
             self._fail(name, error, begin)
             return
         if action.verb == "remove":
             self.observed[name] = ABSENT
         kind = events.SERVICE_REMOVED if action.verb == "remove" else events.SERVICE_STOPPED
-        self.emit(kind, service=name, reason=action.reason)
+        self._tell(kind, service=name, reason=action.reason)
         if action.verb != "restart":
-            self.options.on_gone(action)
             result: Result = "removed" if action.verb == "remove" else "stopped"
             self.outcomes[name] = Outcome(name, result, action.reason, changed=True, duration_ms=_since(begin))
 
@@ -168,31 +177,37 @@ class _Run:
             for name, action in self.actions.items()
             if action.verb in _STARTING and action.digest and name not in self.outcomes
         }
+        # What could not be stopped, or may not be started, keeps back what needs it.
+        lost = {name for name, outcome in self.outcomes.items() if not outcome.is_well} | set(self.options.skip)
         needs = {
             name: {
                 need: dependency.condition
                 for need, dependency in self.services[name].depends_on.items()
-                if need in coming or need in self.options.skip
+                if need in coming or need in lost
             }
             for name in coming
         }
-        needs |= {name: {} for name in self.options.skip}
+        needs |= {name: {} for name in lost}
         self._prepare(coming)
         lengths = critical_lengths({name: self.services[name] for name in needs})
         priority = {name: (-lengths[name], self.services[name].start_order) for name in needs}
-        steps = Steps(self._start_one, lambda name, because: self._skip(name, because), self.is_stopped)
         self.awaited = {(need, condition) for other in needs.values() for need, condition in other.items()}
-        walk(needs, steps, self._lanes(set(needs)), priority=priority)
+        self._walk(needs, self._start_one, priority)
 
     def _prepare(self, coming: Collection[str]) -> None:
         touched: dict[str, list[ServiceDefinition]] = {}
         for name in coming:
-            if self.actions[name].is_change and name not in self.options.skip:
+            if self.actions[name].is_change and name not in self.options.skip and not self.is_stopped():
                 touched.setdefault(self.services[name].mode, []).append(self.services[name])
         for mode, services in touched.items():
-            self.drivers[mode].prepare(services)
+            try:
+                self.drivers[mode].prepare(services)
+            except (ProvisioningError, OSError) as error:
+                self.unprepared[mode] = error
 
     def _start_one(self, name: str, reached: Reached) -> None:
+        if name in self.outcomes:
+            return
         if name in self.options.skip:
             problem = self.options.skip[name]
             self._report_skip(name, problem.why, problem.remedy)
@@ -208,13 +223,15 @@ class _Run:
     def _bring_up(self, name: str) -> Observation:
         action = self.actions[name]
         if not action.is_change:
-            self.emit(events.SERVICE_UNCHANGED, service=name, reason=action.reason, **self._about(name))
-            return self.observed[name]
-        self.emit(events.SERVICE_STARTING, service=name, reason=action.reason, action=action.verb)
+            self._tell(events.SERVICE_UNCHANGED, service=name, reason=action.reason, **self._about(name))
+            return self.observed.get(name, ABSENT)
+        self._tell(events.SERVICE_STARTING, service=name, reason=action.reason, action=action.verb)
         begin = time.perf_counter()
-        observation = self._driver(name).start(self.services[name], self.observed[name], action.digest)
+        if self.services[name].mode in self.unprepared:
+            raise self.unprepared[self.services[name].mode]
+        observation = self._driver(name).start(self.services[name], self.observed.get(name, ABSENT), action.digest)
         self.options.on_started(action, observation)
-        self.emit(
+        self._tell(
             events.SERVICE_STARTED,
             service=name,
             reason=action.reason,
@@ -225,44 +242,50 @@ class _Run:
 
     def _follow_up(self, name: str, observation: Observation, reached: Reached, begin: float) -> None:
         action = self.actions[name]
-        if (name, "completed") in self.awaited:
-            self._wait_for_end(name)
+        awaits_end = name in self.tasks and (self.options.wait or (name, "completed") in self.awaited)
+        if awaits_end:
+            if not self._wait_for_end(name):
+                self._cancel(name, _NOT_AWAITED)
+                return
             reached("completed")
-            self.emit(events.SERVICE_COMPLETED, service=name, duration_ms=_since(begin))
+            self._tell(events.SERVICE_COMPLETED, service=name, duration_ms=_since(begin))
             self.outcomes[name] = self._outcome(name, "completed", action, observation, None, begin)
             return
         if not self.options.wait and (name, "healthy") not in self.awaited:
             result: Result = "started" if action.is_change else "unchanged"
             self.outcomes[name] = self._outcome(name, result, action, observation, None, begin)
             return
-        health = self._wait_for_health(name)
+        health = self._wait_for_health(name, None if action.is_change else observation.since)
         if not health.healthy and self.is_stopped():
-            self._cancel(name, "started, but not waited for: ")
+            self._cancel(name, _NOT_AWAITED)
             return
         if not health.healthy:
             self._fail_health(name, health, begin)
             return
         reached("healthy")
-        self.emit(
+        self._tell(
             events.SERVICE_HEALTHY, service=name, reason=health.reason, duration_ms=_since(begin), **self._about(name)
         )
         self.outcomes[name] = self._outcome(
             name, "healthy" if action.is_change else "unchanged", action, observation, health, begin
         )
 
-    def _wait_for_health(self, name: str) -> HealthResult:
-        return wait_for_service(self.services[name], self._driver(name), cancelled=self.options.cancelled)
+    def _wait_for_health(self, name: str, since: float | None) -> HealthResult:
+        cancelled = self.options.cancelled
+        return wait_for_service(self.services[name], self._driver(name), cancelled=cancelled, since=since)
 
-    def _wait_for_end(self, name: str) -> None:
+    def _wait_for_end(self, name: str) -> bool:
+        """Wait until a task has completed; return whether it has, and not the run been stopped."""
         service, driver = self.services[name], self._driver(name)
         deadline = time.monotonic() + service.startup.timeout
         for pause in delays(service.health.interval if service.health else 1.0):
             now = driver.observe([service])[name]
             if now.status == "stopped" and now.exit_code in (0, None):
-                return
+                return True
             if now.status in ("failed", "absent"):
-                raise ProvisioningError(Problem(name, f"did not complete: {now.detail}{self._last_words(name)}"))
-            if time.monotonic() > deadline or self.is_stopped():
+                why = f"did not complete: {now.detail or f'it is {now.status}'}{self._last_words(name)}"
+                raise ProvisioningError(Problem(name, why, f"Look at the log of {name}."))
+            if time.monotonic() > deadline:
                 raise ProvisioningError(
                     Problem(
                         name,
@@ -270,7 +293,9 @@ class _Run:
                         f"Look at its log, or raise startup.timeout of {name}.",
                     )
                 )
-            time.sleep(pause)
+            if self.options.cancelled.wait(pause):
+                return False
+        return False  # never: the pauses have no end
 
     # --- results -----------------------------------------------------------------------------------------------------
 
@@ -298,7 +323,7 @@ class _Run:
         )
 
     def _fail_health(self, name: str, health: HealthResult, begin: float) -> None:
-        remedy = f"Look at its log, or raise startup.timeout of {name}."
+        remedy = f"Look at the log of {name}, or raise its startup.timeout."
         problem = Problem(name, f"{health.reason}{self._last_words(name)}", remedy)
         self._fail(name, ProvisioningError(problem), begin)
 
@@ -308,36 +333,52 @@ class _Run:
         why = "; ".join(problem.why for problem in error.problems)
         remedy = error.problems[0].remedy
         duration = _since(begin)
-        self.emit(
+        action = self.actions[name]
+        self.outcomes[name] = Outcome(name, "failed", why, remedy, changed=action.is_change, duration_ms=duration)
+        self._tell(
             events.SERVICE_FAILED,
             service=name,
+            action=action.verb,
             error=why,
             remedy=remedy,
             required=self.services[name].required,
             duration_ms=duration,
         )
-        self.outcomes[name] = Outcome(
-            name, "failed", why, remedy, changed=self.actions[name].is_change, duration_ms=duration
-        )
         self._trip(name)
 
+    def _broken(self, name: str, error: Exception) -> None:
+        """A driver, or we, have a bug: say so clearly, and where, and go on with what does not depend on it."""
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        why = f"internal error: {type(error).__name__}: {error} ({where})"
+        problem = Problem(name, why, "This is a bug of ours; please report it.")
+        self._fail(name, ProvisioningError(problem), time.perf_counter())
+
     def _skip(self, name: str, because: Collection[str]) -> None:
+        if name in self.outcomes:
+            return
         if not because:
             self._cancel(name, "not begun: ")
             return
         need = next(iter(because))
         became = self.outcomes[need].result if need in self.outcomes else "failed"
-        self._report_skip(name, f"needs {need}, which {'failed' if became == 'failed' else f'was {became}'}")
+        if became == "cancelled":
+            self._cancel(name, "not begun: ")
+            return
+        verb = "failed" if became == "failed" else f"was {became}"
+        remedy = self.outcomes[need].remedy if need in self.outcomes else ""
+        self._report_skip(name, f"needs {need}, which {verb}", remedy)
 
     def _cancel(self, name: str, how_far: str) -> None:
         reason = how_far + ("another service failed" if self.tripped else "the run was cancelled")
-        self.emit(events.SERVICE_SKIPPED, service=name, reason=reason, required=self.services[name].required)
-        self.outcomes[name] = Outcome(name, "cancelled", reason, changed=how_far.startswith("started"))
+        was_touched = how_far == _NOT_AWAITED and self.actions[name].is_change
+        self.outcomes[name] = Outcome(name, "cancelled", reason, changed=was_touched)
+        self._tell(events.SERVICE_SKIPPED, service=name, reason=reason, required=self.services[name].required)
 
     def _report_skip(self, name: str, reason: str, remedy: str = "") -> None:
         required = self.services[name].required
-        self.emit(events.SERVICE_SKIPPED, service=name, reason=reason, remedy=remedy, required=required)
         self.outcomes[name] = Outcome(name, "skipped", reason, remedy)
+        self._tell(events.SERVICE_SKIPPED, service=name, reason=reason, remedy=remedy, required=required)
         self._trip(name)
 
     def _trip(self, name: str) -> None:
@@ -350,7 +391,8 @@ class _Run:
             lines = [line.text for line in self._driver(name).logs(self.services[name], tail=_LOG_LINES) if line.text]
         except (ProvisioningError, OSError):
             return ""
-        return "; its last words: " + " / ".join(lines) if lines else ""
+        text = " / ".join(line.strip()[:_LOG_LINE_LENGTH] for line in lines)
+        return f"; its last words: {self._driver(name).context.secrets.masked(text)}" if lines else ""
 
     def _about(self, name: str) -> dict[str, Any]:
         service = self.services[name]
@@ -359,8 +401,28 @@ class _Run:
     def _driver(self, name: str) -> Driver:
         return self.drivers[self.services[name].mode]
 
+    def _tell(self, kind: str, **details: Any) -> None:
+        """Emit an event. That it cannot be written down, e.g. for want of space, must not leave services half done."""
+        try:
+            self.emit(kind, **details)
+        except OSError as error:
+            self.unheard.append(error)
+
+    def _walk(
+        self,
+        needs: Mapping[str, Mapping[str, str]],
+        begin: Callable[[str, Reached], None],
+        priority: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> None:
+        steps = Steps(begin, self._skip, self.is_stopped, self._broken)
+        try:
+            walk(needs, steps, self._lanes(needs), priority=priority)
+        except BaseException:
+            self.options.cancelled.set()  # so that the threads that still wait end, too
+            raise
+
     def _lanes(self, names: Collection[str]) -> Lanes:
-        of = {name: self.services[name].mode for name in names}
+        of: dict[str, str] = {name: self.services[name].mode for name in names}
         width = {mode: self.drivers[mode].parallelism if mode in self.drivers else 1 for mode in of.values()}
         return Lanes(of, width)
 

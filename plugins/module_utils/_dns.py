@@ -11,6 +11,9 @@ import struct
 _TYPE_A = 1
 _CLASS_IN = 1
 _RECURSION_DESIRED = 0x0100
+_IS_ANSWER = 0x8000
+_FAULT = 0x000F
+_FAULTS = {1: "it did not understand the question", 2: "the server failed", 5: "it refuses to answer"}
 _HEADER = struct.Struct(">HHHHHH")
 
 
@@ -20,7 +23,8 @@ def query_a(name: str, *, host: str, port: int, timeout: float) -> list[str]:
     :param timeout: seconds to wait for the answer.
     :return: dotted addresses, none when the server knows none.
     :raises OSError: no answer came in time, or the server cannot be reached.
-    :raises ValueError: the name cannot be asked for, or the answer is not one to this question.
+    :raises ValueError: the name cannot be asked for, the server refuses or fails, or the answer is not one to this
+        question.
     """
     identifier = secrets.randbelow(1 << 16)
     question = _HEADER.pack(identifier, _RECURSION_DESIRED, 1, 0, 0, 0)
@@ -42,9 +46,11 @@ def _encode_name(name: str) -> bytes:
 
 def _addresses(answer: bytes, identifier: int) -> list[str]:
     try:
-        got, _, questions, answers, _, _ = _HEADER.unpack_from(answer)
-        if got != identifier:
+        got, flags, questions, answers, _, _ = _HEADER.unpack_from(answer)
+        if got != identifier or not flags & _IS_ANSWER:
             raise ValueError("the answer belongs to another question")
+        if flags & _FAULT in _FAULTS:
+            raise ValueError(_FAULTS[flags & _FAULT])
         position = _HEADER.size
         for _ in range(questions):
             position = _skip_name(answer, position) + 4

@@ -12,16 +12,18 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
 from ._errors import DriverError, Problem
 from ._model import Download
-from ._paths import make_directory
+from ._paths import make_directory, write_atomically
 
 _TIMEOUT_SECONDS = 60.0
-_EXECUTABLE = 0o700
+_EXECUTABLE = 0o755  # nothing in it is secret, and it may have to run as another user
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def destination(download: Download, folder: Path) -> Path:
@@ -37,32 +39,49 @@ def fetch(download: Download, folder: Path, *, service: str) -> Path:
     :param folder: where it is put unless the definition says otherwise.
     :param service: on whose behalf, for messages.
     :raises DriverError: it cannot be fetched, or it is not what its checksum says.
+    :raises OSError: it cannot be written.
     """
     target = destination(download, folder)
-    mark = target.with_name(f".{target.name}.sha256")
-    if target.exists() and mark.exists() and mark.read_text(encoding="ascii") == download.sha256:
+    if target.exists() and _fetched(target) == download.sha256:
         return target
     url = urlsplit(download.url)
-    if url.scheme != "https" and url.hostname not in ("127.0.0.1", "localhost", "::1"):
+    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
         raise _fault(service, f"{download.url} is not https", "Use an https URL.")
     make_directory(target.parent)
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.") as temporary:
         _receive(download, temporary, service)
+        _mark(target).unlink(missing_ok=True)  # until the new one is there, none is vouched for
         _install(download, Path(temporary.name), target, service)
-    mark.write_text(download.sha256, encoding="ascii")
+    write_atomically(_mark(target), download.sha256)
     return target
+
+
+def remove(download: Download, folder: Path) -> None:
+    """Remove the executable of an artefact, if it was fetched."""
+    target = destination(download, folder)
+    if _fetched(target) is not None:
+        target.unlink(missing_ok=True)
+        _mark(target).unlink()
+
+
+def _mark(target: Path) -> Path:
+    return target.with_name(f".{target.name}.sha256")
+
+
+def _fetched(target: Path) -> str | None:
+    """Return the checksum of the artefact that an executable came from, if we have put it there."""
+    try:
+        return _mark(target).read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return None
 
 
 def _receive(download: Download, output: IO[bytes], service: str) -> None:
     digest = hashlib.sha256()
-    try:
-        with urllib.request.urlopen(download.url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - scheme checked
-            while data := answer.read(1 << 20):
-                digest.update(data)
-                output.write(data)
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise _fault(service, f"{download.url} cannot be fetched: {reason}", "Check the URL and the network.") from error
+    with _open(download, service) as answer:
+        while data := _read(answer, download, service):
+            digest.update(data)
+            output.write(data)
     output.flush()
     if digest.hexdigest() != download.sha256.lower():
         raise _fault(
@@ -72,31 +91,61 @@ def _receive(download: Download, output: IO[bytes], service: str) -> None:
         )
 
 
-def _install(download: Download, source: Path, target: Path, service: str) -> None:
-    staged = target.with_name(f".{target.name}.new")
+def _open(download: Download, service: str) -> IO[bytes]:
+    # What this host itself serves is asked for directly, whatever proxy is set for the rest.
+    proxies = [urllib.request.ProxyHandler({})] if urlsplit(download.url).hostname in _LOOPBACK else []
     try:
-        if download.extract:
-            _extract(source, download.extract, staged)
-        else:
-            shutil.copyfile(source, staged)
+        answer: IO[bytes] = urllib.request.build_opener(*proxies).open(download.url, timeout=_TIMEOUT_SECONDS)
+    except (OSError, HTTPException, ValueError) as error:
+        raise _unfetched(download, service, error) from error
+    return answer
+
+
+def _read(answer: IO[bytes], download: Download, service: str) -> bytes:
+    try:
+        return answer.read(1 << 20)
+    except (OSError, HTTPException) as error:
+        raise _unfetched(download, service, error) from error
+
+
+def _unfetched(download: Download, service: str, error: Exception) -> DriverError:
+    reason = str(error) if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", None) or error
+    return _fault(service, f"{download.url} cannot be fetched: {reason}", "Check the URL and the network.")
+
+
+def _install(download: Download, source: Path, target: Path, service: str) -> None:
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    staged = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as output:
+            if download.extract:
+                _extract(source, download.extract, output)
+            else:
+                with source.open("rb") as content:
+                    shutil.copyfileobj(content, output)
         staged.chmod(_EXECUTABLE)
         os.replace(staged, target)
     except (KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise _fault(service, f"{download.url} has no member {download.extract}: {error}", "Correct it.") from error
+        what = error.args[0] if error.args else error
+        raise _fault(
+            service,
+            f"{download.extract} cannot be taken out of {download.url}: {what}",
+            "Correct download.extract, which names a file of a tar or zip archive.",
+        ) from error
     finally:
         staged.unlink(missing_ok=True)
 
 
-def _extract(archive: Path, member: str, target: Path) -> None:
+def _extract(archive: Path, member: str, output: IO[bytes]) -> None:
     if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as packed, packed.open(member) as stream, target.open("wb") as output:
+        with zipfile.ZipFile(archive) as packed, packed.open(member) as stream:
             shutil.copyfileobj(stream, output)
         return
     with tarfile.open(archive) as packed_tar:
         content = packed_tar.extractfile(member)
         if content is None:
-            raise KeyError(f"{member} is not a file")
-        with content, target.open("wb") as output:
+            raise KeyError("it is not a file")
+        with content:
             shutil.copyfileobj(content, output)
 
 

@@ -4,17 +4,23 @@
 
 from __future__ import annotations
 
+import io
 import os
+import select
+import signal
 import socket
 import ssl
+import stat
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from . import _dns
+from ._errors import ProvisioningError
 from ._model import (
     AnyVerification,
     CommandHealthCheck,
@@ -23,11 +29,13 @@ from ._model import (
     HttpHealthCheck,
     TcpHealthCheck,
 )
+from ._secrets import SecretStore
 
 #: Runs a command inside a service: arguments and seconds it may take; returns exit code and output.
 Execute = Callable[[CommandHealthCheck], "tuple[int, str]"]
 
 _BODY_LIMIT = 1 << 20
+_OUTPUT_LIMIT = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -43,27 +51,38 @@ class HealthResult:
     duration_ms: float = 0.0
 
 
-def check_health(check: AnyVerification, *, execute: Execute | None = None) -> HealthResult:
+def check_health(
+    check: AnyVerification, *, execute: Execute | None = None, secrets: SecretStore | None = None
+) -> HealthResult:
     """Carry one check out once.
 
     :param execute: runs a command check that asks to be run inside the service.
+    :param secrets: those that placeholders in the headers of a request stand for.
     :return: never raises for an unhealthy service; the reason is in the result.
     """
     begin = time.perf_counter()
     try:
-        healthy, reason = _attempt(check, execute)
+        healthy, reason = _attempt(check, execute, secrets)
     except TimeoutError:
         healthy, reason = False, f"{_target(check)} did not answer within {check.timeout:g} s"
     except ConnectionRefusedError:
         healthy, reason = False, f"{_target(check)} refused the connection"
-    except (OSError, HTTPException, ValueError) as error:
-        healthy, reason = False, f"{_target(check)}: {str(error) or type(error).__name__}"
+    except ConnectionResetError:
+        healthy, reason = False, f"{_target(check)} closed the connection without an answer"
+    except ssl.SSLCertVerificationError as error:
+        healthy, reason = False, f"the certificate of {_target(check)} is not trusted: {error.verify_message}"
+    except OSError as error:
+        healthy, reason = False, f"{_target(check)}: {error.strerror or error}"
+    except ProvisioningError as error:
+        healthy, reason = False, "; ".join(problem.why for problem in error.problems)
+    except (HTTPException, ValueError) as error:
+        healthy, reason = False, f"{_target(check)}: {str(error).strip() or type(error).__name__}"
     return HealthResult(healthy, reason, round((time.perf_counter() - begin) * 1000, 3))
 
 
-def _attempt(check: AnyVerification, execute: Execute | None) -> tuple[bool, str]:
+def _attempt(check: AnyVerification, execute: Execute | None, secrets: SecretStore | None) -> tuple[bool, str]:
     if isinstance(check, HttpHealthCheck):
-        return _http(check)
+        return _http(check, secrets.fill(check.headers) if secrets else check.headers)
     if isinstance(check, TcpHealthCheck):
         return _tcp(check)
     if isinstance(check, CommandHealthCheck):
@@ -73,23 +92,24 @@ def _attempt(check: AnyVerification, execute: Execute | None) -> tuple[bool, str
     return _ask_dns(check)
 
 
-def _http(check: HttpHealthCheck) -> tuple[bool, str]:
+def _http(check: HttpHealthCheck, headers: Mapping[str, str]) -> tuple[bool, str]:
     url = urlsplit(check.url)
     if url.scheme not in ("http", "https") or not url.hostname:
         return False, f"{check.url} is not an http or https URL"
+    deadline = time.monotonic() + check.timeout
     if url.scheme == "https":
-        connection: HTTPConnection = HTTPSConnection(
-            url.hostname, url.port, timeout=check.timeout, context=_tls(check)
-        )
+        connection: HTTPConnection = HTTPSConnection(url.hostname, url.port, timeout=check.timeout, context=_tls(check))
     else:
         connection = HTTPConnection(url.hostname, url.port, timeout=check.timeout)
     try:
+        connection.connect()
+        connection.sock = _Patient(connection.sock, deadline)
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        connection.request(check.method, path, headers={"User-Agent": "provisioning-health", **check.headers})
+        connection.request(check.method, path, headers={"User-Agent": "provisioning-health", **headers})
         answer = connection.getresponse()
         accepted = answer.status in check.expected_status if check.expected_status else 200 <= answer.status < 400
         if not accepted:
-            return False, f"{check.url} answered {answer.status} {answer.reason}"
+            return False, f"{check.url} answered {answer.status} {answer.reason}".rstrip()
         if check.expected_body is not None:
             body = answer.read(_BODY_LIMIT).decode(errors="replace")
             if check.expected_body not in body:
@@ -99,41 +119,133 @@ def _http(check: HttpHealthCheck) -> tuple[bool, str]:
         connection.close()
 
 
+class _Patient:
+    """A connected socket for ``http.client`` whose patience counts for the whole answer.
+
+    A socket's own timeout begins anew with each piece that comes; whoever sends a byte a second holds one for ever.
+    """
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self._connection = connection
+        self._deadline = deadline
+
+    def sendall(self, data: Any) -> None:
+        self._hurry()
+        self._connection.sendall(data)
+
+    def makefile(self, mode: Literal["rb"]) -> io.BufferedReader:
+        return io.BufferedReader(_PatientReader(self._connection.makefile(mode, buffering=0), self._hurry))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _hurry(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+
+
+class _PatientReader(io.RawIOBase):
+    def __init__(self, stream: Any, hurry: Callable[[], None]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._hurry = hurry
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Any:
+        self._hurry()
+        return self._stream.readinto(buffer)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
 def _tls(check: HttpHealthCheck) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=check.ca_file)
     if not check.verify_tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return context
+        return context
+    try:
+        return ssl.create_default_context(cafile=check.ca_file)
+    except OSError as error:
+        raise ValueError(f"the CA bundle {check.ca_file} cannot be used: {error.strerror or error}") from error
 
 
 def _tcp(check: TcpHealthCheck) -> tuple[bool, str]:
-    with socket.create_connection((check.host, check.port), timeout=check.timeout):
-        return True, f"{check.host}:{check.port} accepts connections"
+    with socket.create_connection((check.host, check.port), timeout=check.timeout) as connection:
+        # Where nobody listens on a port of those that the kernel gives out, a connection may come to meet itself.
+        if connection.getsockname() == connection.getpeername():
+            raise ConnectionRefusedError
+        return True, f"{_target(check)} accepts connections"
 
 
 def _command(check: CommandHealthCheck, execute: Execute | None) -> tuple[bool, str]:
+    if not check.command:
+        return False, "the check has no command"
     if check.inside:
         if execute is None:
             return False, "the command is to be run inside the service, which has no inside"
         code, output = execute(check)
     else:
         try:
-            done = subprocess.run(  # noqa: S603 - a list, no shell, from the service's own definition
-                check.command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=check.timeout,
-                check=False,
-            )
+            code, output = _run(check.command, check.timeout)
         except subprocess.TimeoutExpired:
             return False, f"{check.command[0]} did not end within {check.timeout:g} s"
-        code, output = done.returncode, done.stdout.decode(errors="replace")
+        except FileNotFoundError:
+            return False, f"the command {check.command[0]} is not there"
+        except PermissionError:
+            return False, f"the command {check.command[0]} may not be executed"
     if code == check.expected_exit_code:
         return True, f"{check.command[0]} exited {code}"
     last = output.strip().splitlines()[-1:] or [""]
     return False, f"{check.command[0]} exited {code}" + (f": {last[0][:200]}" if last[0] else "")
+
+
+def _run(command: list[str], timeout: float) -> tuple[int, str]:
+    """Run a command for so many seconds at most; return its exit code and the end of its output.
+
+    :raises TimeoutExpired: it, and what it has started, was killed.
+    """
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    with child:
+        try:
+            output = _follow(child, timeout)
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+    return child.returncode, output.decode(errors="replace")
+
+
+def _follow(child: subprocess.Popen[bytes], timeout: float) -> bytes:
+    """Read a child's output until it ends; whoever it leaves behind with its output open is not waited for."""
+    assert child.stdout is not None
+    pipe, ending = child.stdout.fileno(), os.pidfd_open(child.pid)
+    os.set_blocking(pipe, False)
+    output = b""
+    deadline = time.monotonic() + timeout
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    poll.register(ending, select.POLLIN)
+    try:
+        while (left := deadline - time.monotonic()) > 0:
+            ready = {descriptor for descriptor, _ in poll.poll(left * 1000)}
+            if pipe in ready:
+                piece = os.read(pipe, _OUTPUT_LIMIT)
+                output = (output + piece)[-_OUTPUT_LIMIT:]
+                if not piece:
+                    poll.unregister(pipe)
+            if ending in ready:  # what it wrote is read by now: a pipe holds no more than one piece
+                return output
+    finally:
+        os.close(ending)
+    raise subprocess.TimeoutExpired(child.args, timeout)
 
 
 def _file(check: FileHealthCheck) -> tuple[bool, str]:
@@ -145,16 +257,28 @@ def _file(check: FileHealthCheck) -> tuple[bool, str]:
     if check.max_age is not None and age > check.max_age:
         return False, f"{check.path} was last changed {age:.0f} s ago, more than {check.max_age:g} s"
     if check.contains is not None:
-        with open(check.path, encoding="utf-8", errors="replace") as stream:
-            if not any(check.contains in line for line in stream):
-                return False, f"{check.path} does not contain {check.contains!r}"
+        if not stat.S_ISREG(found.st_mode):
+            return False, f"{check.path} is not a file that could contain {check.contains!r}"
+        if not _contains(check.path, check.contains.encode()):
+            return False, f"{check.path} does not contain {check.contains!r}"
     return True, f"{check.path} exists"
+
+
+def _contains(path: str, text: bytes) -> bool:
+    """Whether a file contains a text, in whatever lines: it is read in pieces that overlap."""
+    with open(path, "rb") as stream:
+        end = b""
+        while piece := stream.read(1 << 20):
+            if text in end + piece:
+                return True
+            end = (end + piece)[-len(text) :]
+    return not text
 
 
 def _ask_dns(check: DnsVerification) -> tuple[bool, str]:
     addresses = _dns.query_a(check.name, host=check.host, port=check.port, timeout=check.timeout)
     if not addresses:
-        return False, f"{check.host}:{check.port} knows no address for {check.name}"
+        return False, f"{_target(check)} knows no address for {check.name}"
     if check.expected_address and check.expected_address not in addresses:
         return False, f"{check.name} is {', '.join(addresses)}, not {check.expected_address}"
     return True, f"{check.name} is {', '.join(addresses)}"
@@ -164,7 +288,7 @@ def _target(check: AnyVerification) -> str:
     if isinstance(check, HttpHealthCheck):
         return check.url
     if isinstance(check, (TcpHealthCheck, DnsVerification)):
-        return f"{check.host}:{check.port}"
+        return f"[{check.host}]:{check.port}" if ":" in check.host else f"{check.host}:{check.port}"
     if isinstance(check, CommandHealthCheck):
         return check.command[0] if check.command else "the command"
     return check.path

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ._build import to_dict
 from ._converge import Options
-from ._ledger import Ledger, write_generation, read_generation
+from ._ledger import Ledger, read_generation, write_generation
 from ._manager import Manager
 from ._paths import WorkDir, make_directory
 
@@ -78,7 +78,7 @@ def take_back(layout: WorkDir, installation: str, *, dry: bool = False) -> list[
     there = [name for name in created.services if name in manager.services()]
     if dry:
         return [*there, *created.paths]
-    manager.converge({name: "absent" for name in there}, Options(fail_fast=False))
+    manager.converge(dict.fromkeys(there, "absent"), Options(fail_fast=False))
     manager.clean()
     removed = ledger.remove_paths(keep=[layout.installations / installation, layout.audit])
     return [*there, *removed]

@@ -9,11 +9,15 @@ append, go on at the end and notice nothing.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
+import fcntl
 import gzip
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +25,7 @@ from ._paths import FILE_MODE
 
 _KEEP_SIZE, _PUNCH_HOLE, _COLLAPSE_RANGE = 0x01, 0x02, 0x08
 _BLOCK = 4096
+_PIECE = 1 << 20
 _POLL_SECONDS = 0.1
 
 
@@ -29,7 +34,7 @@ class Rotation:
     """When a log is rotated and what is kept.
 
     :param size: bytes from which on a log is rotated.
-    :param count: rotated files kept.
+    :param count: rotated files kept, at least one.
     """
 
     size: int = 10 * 1024 * 1024
@@ -39,25 +44,28 @@ class Rotation:
 def rotate(path: Path, rotation: Rotation | None = None) -> bool:
     """Move the older part of a log that has grown too large into a compressed file; return whether it was done.
 
-    The cut is at a whole block, so a rotated file may end in the middle of a line whose rest begins the next.
+    The cut is at a whole block, so a rotated file may end in the middle of a line whose rest begins the next. Nothing
+    is done while somebody reads the log. A crash may leave lines twice, but loses none.
 
-    :raises OSError: the file cannot be read or the rotated one not be written.
+    :raises OSError: the file cannot be read or shortened, or the rotated one not be written.
     """
     limits = rotation or Rotation()
     try:
-        used = path.stat().st_blocks * 512  # not the size: a punched file keeps it
+        descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
-    if used < limits.size:
-        return False
-    descriptor = os.open(path, os.O_RDWR)
     try:
+        used = os.fstat(descriptor).st_blocks * 512  # not the size: a punched file keeps it
+        if used < limits.size or not _lock_alone(descriptor):
+            return False
         start = _first_data(descriptor)
         end = os.fstat(descriptor).st_size // _BLOCK * _BLOCK
         if end <= start:
             return False
-        _shift(path, limits.count)
-        _compress(descriptor, start, end, _rotated(path, 1))
+        _make_sure_it_can_be_shortened(descriptor)
+        packed = _compress(descriptor, start, end, _rotated(path, 1))
+        _shift(path, max(1, limits.count))
+        packed.rename(_rotated(path, 1))
         _discard(descriptor, end)
     finally:
         os.close(descriptor)
@@ -66,54 +74,179 @@ def rotate(path: Path, rotation: Rotation | None = None) -> bool:
 
 def tail_lines(path: Path, count: int | None) -> Iterator[str]:
     """Yield the last lines of a log, or all of them, rotated files included, oldest first."""
-    pieces = [part for part in (*reversed(rotated_files(path)), path) if part.exists()]
+    reader = _Reader(path)
     if count is None:
-        yield from _joined(pieces)
-        return
-    lines: list[str] = []
-    for start in range(len(pieces) - 1, -1, -1):
-        lines = list(_joined(pieces[start:]))
-        if len(lines) > count:
-            break
-    yield from lines[-count:] if count else []
+        yield from reader.last_lines(None)
+        yield from reader.unfinished_line()
+    elif count > 0:
+        yield from [*reader.last_lines(count), *reader.unfinished_line()][-count:]
 
 
-def follow_lines(path: Path) -> Iterator[str]:
-    """Yield lines as they are appended to a log from now on, for as long as the caller reads."""
-    position = path.stat().st_size if path.exists() else 0
-    seen = b""
-    pending = b""
+def follow_lines(path: Path, *, tail: int | None = 0, ended: Callable[[], bool] = lambda: False) -> Iterator[str]:
+    """Yield lines as they are appended to a log, across rotations, for as long as the caller reads.
+
+    :param tail: so many lines from before first, all of them if nothing; none is lost or told twice in between.
+    :param ended: whether nobody writes any more; what he has written is still yielded.
+    """
+    reader = _Reader(path)
+    yield from reader.last_lines(tail)
     while True:
-        size = path.stat().st_size if path.exists() else 0
-        if size < position:  # its head was taken out, or it was made anew
-            position = _overlap(path, seen)
-        if size > position:
-            with path.open("rb") as stream:
-                stream.seek(position)
-                data = stream.read()
-            position += len(data)
-            seen = (seen + data)[-_BLOCK:]
-            *lines, pending = (pending + data).split(b"\n")
-            for line in lines:
-                yield line.decode(errors="replace")
+        is_last = ended()
+        lines = reader.new_lines()
+        if lines is not None:
+            yield from lines
+        elif is_last:
+            yield from reader.unfinished_line()
+            return
         else:
             time.sleep(_POLL_SECONDS)
 
 
-def _overlap(path: Path, seen: bytes) -> int:
-    """Return how many bytes at the head of a shortened log are the end of what was read before."""
-    with path.open("rb") as stream:
-        head = stream.read(_BLOCK)
-    lengths = range(min(len(head), len(seen)), 0, -1)
-    return next((length for length in lengths if seen.endswith(head[:length])), 0)
-
-
 def rotated_files(path: Path) -> list[Path]:
     """Return the rotated files of a log that exist, newest first."""
-    found = []
+    found: list[Path] = []
     while (candidate := _rotated(path, len(found) + 1)).exists():
         found.append(candidate)
     return found
+
+
+def remove_logs(path: Path) -> None:
+    """Remove a log with its rotated files, and those of further replicas: ``x.log``, ``x.log.1.gz``, ``x.2.log``."""
+    ours = re.compile(rf"\.?{re.escape(path.stem)}(\.\d+)?\.log(\.\d+\.gz)?")
+    for part in list(path.parent.glob(f"*{path.stem}*")):
+        if ours.fullmatch(part.name):
+            part.unlink(missing_ok=True)
+
+
+class _Reader:
+    """A place in a log: what lies before it has been read.
+
+    Rotation takes bytes from the head of the live file, so the place is counted from the first byte that is still in
+    it, and what was taken since is looked for in the rotated files that are new.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._live: tuple[int, int] | None = None
+        self._newest: tuple[int, int] | None = None
+        self._offset = 0
+        self._pending = b""
+
+    def last_lines(self, count: int | None) -> Iterator[str]:
+        """Yield the last lines that are finished, or all, and stand at the end."""
+        with _shared(self._path) as descriptor:
+            end = 0
+            if descriptor is not None:
+                end = os.fstat(descriptor).st_size
+                self._begin(descriptor, end - min(end, _first_data(descriptor)))
+            else:
+                self._begin(None, 0)
+            if count is None:
+                for piece in _oldest_first(self._path, descriptor, end):
+                    yield from self._split(piece)
+                return
+            data, wanted = b"", count + 1  # the end of the last line but so many
+            for piece in _newest_first(self._path, descriptor, end) if count else ():
+                data = piece + data
+                if data.count(b"\n") >= wanted:
+                    break
+        yield from list(self._split(data))[-count:] if count else []
+
+    def new_lines(self) -> list[str] | None:
+        """Return the lines that were finished since, and stand behind them; nothing when nothing was written."""
+        with _shared(self._path) as descriptor:
+            if descriptor is None:
+                return None
+            if _file_id(os.fstat(descriptor)) != self._live:  # the log was made anew
+                self._begin(descriptor, 0)
+                self._pending = b""
+            taken = b"".join(self._taken())
+            size = os.fstat(descriptor).st_size
+            place = min(size, _first_data(descriptor)) + self._offset
+            if place > size:  # somebody has cut it
+                place, self._offset = 0, 0
+            data = os.pread(descriptor, _PIECE, place)
+            self._offset += len(data)
+        return list(self._split(taken + data)) if taken or data else None
+
+    def unfinished_line(self) -> Iterator[str]:
+        """Yield the line that has no end yet, if there is one."""
+        if self._pending:
+            yield self._pending.decode(errors="replace")
+        self._pending = b""
+
+    def _begin(self, descriptor: int | None, offset: int) -> None:
+        self._live = None if descriptor is None else _file_id(os.fstat(descriptor))
+        self._newest = next(iter(self._rotations()), None)
+        self._offset = offset
+
+    def _taken(self) -> Iterator[bytes]:
+        """Yield what is unread of what rotations have taken since the last look, oldest first."""
+        now = self._rotations()
+        fresh = now[: now.index(self._newest)] if self._newest in now else now
+        self._newest = now[0] if now else None
+        for number in range(len(fresh), 0, -1):
+            content = gzip.decompress(_rotated(self._path, number).read_bytes())
+            yield content[self._offset :]
+            self._offset = max(0, self._offset - len(content))
+
+    def _rotations(self) -> list[tuple[int, int]]:
+        """Tell the rotated files apart, also from one that was given the number of one removed."""
+        return [(file.stat().st_ino, file.stat().st_mtime_ns) for file in rotated_files(self._path)]
+
+    def _split(self, data: bytes) -> Iterator[str]:
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace")
+
+
+def _file_id(found: os.stat_result) -> tuple[int, int]:
+    return (found.st_dev, found.st_ino)
+
+
+@contextlib.contextmanager
+def _shared(path: Path) -> Iterator[int | None]:
+    """Keep a log from being rotated for the block; nothing where there is no log."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock_alone(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _oldest_first(path: Path, descriptor: int | None, end: int) -> Iterator[bytes]:
+    for rotated in reversed(rotated_files(path)):
+        yield gzip.decompress(rotated.read_bytes())
+    position = min(end, _first_data(descriptor)) if descriptor is not None else end
+    while descriptor is not None and position < end:
+        data = os.pread(descriptor, min(_PIECE, end - position), position)
+        if not data:
+            return
+        yield data
+        position += len(data)
+
+
+def _newest_first(path: Path, descriptor: int | None, end: int) -> Iterator[bytes]:
+    start = min(end, _first_data(descriptor)) if descriptor is not None else end
+    while descriptor is not None and end > start:
+        begin = max(start, end - _PIECE)
+        yield os.pread(descriptor, end - begin, begin)
+        end = begin
+    for rotated in rotated_files(path):
+        yield gzip.decompress(rotated.read_bytes())
 
 
 def _rotated(path: Path, number: int) -> Path:
@@ -129,60 +262,52 @@ def _shift(path: Path, count: int) -> None:
             _rotated(path, number).rename(_rotated(path, number + 1))
 
 
-def _compress(descriptor: int, start: int, end: int, target: Path) -> None:
+def _compress(descriptor: int, start: int, end: int, target: Path) -> Path:
+    """Write a part of a file, compressed, beside the target; return where."""
     temporary = target.with_name(f".{target.name}")
     output = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    with os.fdopen(output, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as stream:
-        position = start
-        while position < end:
-            data = os.pread(descriptor, min(1 << 20, end - position), position)
-            stream.write(data)
-            position += len(data)
-    temporary.rename(target)
+    try:
+        with os.fdopen(output, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as stream:
+            position = start
+            while position < end:
+                data = os.pread(descriptor, min(_PIECE, end - position), position)
+                if not data:  # somebody has cut it meanwhile
+                    break
+                stream.write(data)
+                position += len(data)
+    except BaseException:
+        temporary.unlink()
+        raise
+    return temporary
 
 
 def _first_data(descriptor: int) -> int:
+    """Return where the first byte is that was not taken out; beyond the end where all were."""
     try:
         return os.lseek(descriptor, 0, os.SEEK_DATA)
-    except OSError:  # all hole, or a file system that does not know
-        return 0
+    except OSError as error:
+        # ENXIO: all of it is a hole. Anything else: a file system that knows no holes.
+        return os.fstat(descriptor).st_size if error.errno == errno.ENXIO else 0
 
 
-def _discard(descriptor: int, end: int) -> None:
-    """Take the first bytes out of the file, or, where the file system cannot, give their space back."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    if libc.fallocate(descriptor, _COLLAPSE_RANGE, 0, end) == 0:
-        return
-    if libc.fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, 0, end) != 0:
+def _make_sure_it_can_be_shortened(descriptor: int) -> None:
+    """Punch a hole where nothing is, so that a file system that cannot says so before anything was done.
+
+    :raises OSError: it cannot.
+    """
+    beyond = (os.fstat(descriptor).st_size // _BLOCK + 1) * _BLOCK
+    if not _fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, beyond, _BLOCK):
         code = ctypes.get_errno()
         raise OSError(code, f"the log cannot be shortened: {os.strerror(code)}")
 
 
-def _joined(pieces: list[Path]) -> Iterator[str]:
-    pending = b""
-    for piece in pieces:
-        for chunk in _chunks(piece):
-            *lines, pending = (pending + chunk).split(b"\n")
-            for line in lines:
-                yield line.decode(errors="replace")
-    if pending:
-        yield pending.decode(errors="replace")
+def _discard(descriptor: int, end: int) -> None:
+    """Take the first bytes out of the file, or, where the file system cannot, give their space back."""
+    if not _fallocate(descriptor, _COLLAPSE_RANGE, 0, end):
+        _fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, 0, end)
 
 
-def _chunks(piece: Path) -> Iterator[bytes]:
-    if piece.suffix == ".gz":
-        with gzip.open(piece, "rb") as packed:
-            while data := packed.read(1 << 20):
-                yield data
-        return
-    with piece.open("rb") as stream:
-        stream.seek(_first_data(stream.fileno()))
-        while data := stream.read(1 << 20):
-            yield data
-
-
-def remove_logs(path: Path) -> None:
-    """Remove a log and its rotated files."""
-    for part in (*rotated_files(path), path):
-        part.unlink(missing_ok=True)
+def _fallocate(descriptor: int, mode: int, offset: int, length: int) -> bool:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    return bool(libc.fallocate(descriptor, mode, offset, length) == 0)

@@ -8,19 +8,16 @@ Modules, the command line and the platform's own services come in here.
 from __future__ import annotations
 
 import dataclasses
-import json
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from . import _converge, _graph, _preflight
 from . import _events as events
-from ._audit import AuditLog, who
-from ._build import build, to_dict
+from ._audit import AuditLog
+from ._build import build
 from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
@@ -28,76 +25,21 @@ from ._drivers._registry import drivers_for
 from ._errors import ConfigurationError, DriverError, PrerequisiteError, Problem, raise_if_any
 from ._events import Emitter, Sink
 from ._health import HealthResult, check_health
-from ._model import Scalar, ServiceDefinition, ServiceOperation, ServiceState
-from ._paths import WorkDir, write_atomically
-from ._plan import Action, Goal, digest_of, plan
+from ._model import ServiceDefinition, ServiceOperation
+from ._notes import Notes
+from ._paths import WorkDir
+from ._plan import Goal, Plan, digest_of, plan
 from ._secrets import SecretStore
+from ._settings import Settings, read_settings, write_settings
 from ._state import StateStore, locked
+from ._status import ServiceStatus, status_of
 from ._wait import wait_for_service
 
 _PROBE_THREADS = 128
 
+_COMING = ("started", "restarted")
 
-@dataclass(frozen=True)
-class Settings:
-    """What holds for all services of a host.
-
-    :param env: environment variables that every service gets.
-    """
-
-    project: str = "provisioning"
-    engine: str = "docker"
-    engine_url: str | None = None
-    env: dict[str, Scalar] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ServiceStatus:
-    """A service as people want to see it.
-
-    :param since: unix time in seconds since when it is what it is.
-    :param health: healthy, unhealthy, or unknown where it does not run or was not asked.
-    """
-
-    name: str
-    mode: str
-    status: str
-    health: str
-    address: str
-    id: str | None = None
-    since: float | None = None
-    digest: str | None = None
-    detail: str = ""
-    reason: str = ""
-    restarts: int = 0
-    last_error: str | None = None
-    required: bool = True
-    description: str = ""
-    health_reason: str = ""
-    health_duration_ms: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the status as JSON types."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What would be done, and what was seen when that was decided.
-
-    :param unavailable: services that cannot run here, with the problem.
-    """
-
-    actions: dict[str, Action]
-    observed: dict[str, Observation]
-    rendered: dict[str, dict[str, Any]]
-    before: dict[str, dict[str, Any]]
-    unavailable: dict[str, Problem]
-
-    @property
-    def changes(self) -> list[Action]:
-        """The actions that would touch something, of services that can run here."""
-        return [a for a in self.actions.values() if a.is_change and a.service not in self.unavailable]
+T = TypeVar("T")
 
 
 class Manager:
@@ -122,6 +64,7 @@ class Manager:
         self.settings = settings or Settings()
         self._services = dict(services)
         self._states = StateStore(self.work_dir)
+        self._notes = Notes(self._states, self._services)
         self._emit = Emitter(AuditLog(self.work_dir.audit, run=run), *sinks)
         secrets = SecretStore(self.work_dir.secrets)
         self._context = Context(
@@ -149,7 +92,7 @@ class Manager:
             for name, state in states.items()
             if state.definition
         }
-        return cls(work_dir, services, _read_settings(layout), sinks=sinks, run=run)
+        return cls(work_dir, services, read_settings(layout), sinks=sinks, run=run)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -204,7 +147,7 @@ class Manager:
         results = self.check_health(up) if health else {}
         states = self._states.read_all()
         return [
-            _status(s, observed.get(s.name), unreachable.get(s.mode), states.get(s.name), results.get(s.name))
+            status_of(s, observed.get(s.name), unreachable.get(s.mode), states.get(s.name), results.get(s.name))
             for s in chosen
         ]
 
@@ -215,7 +158,7 @@ class Manager:
         """
         self._known(names or ())
         chosen = self._chosen(names)
-        return dict(zip([service.name for service in chosen], self._together(self._check, chosen)))
+        return self._each(self._check, chosen)
 
     def wait_healthy(
         self,
@@ -235,7 +178,7 @@ class Manager:
 
         def wait(service: ServiceDefinition) -> HealthResult:
             result = wait_for_service(service, self._drivers[service.mode], cancelled=stop)
-            about = {"mode": service.mode, "address": service.url or "", "required": service.required}
+            about: dict[str, Any] = {"mode": service.mode, "address": service.url or "", "required": service.required}
             if result.healthy:
                 self._emit(events.SERVICE_HEALTHY, service=service.name, reason=result.reason, **about)
             elif not stop.is_set():
@@ -245,7 +188,7 @@ class Manager:
             return result
 
         chosen = self._chosen(names)
-        return dict(zip([service.name for service in chosen], self._together(wait, chosen)))
+        return self._each(wait, chosen)
 
     def wait_for(self, name: str) -> HealthResult:
         """Wait until one service is healthy.
@@ -261,7 +204,7 @@ class Manager:
         """
         self._known(names or ())
         chosen = self._chosen(names)
-        return dict(zip([service.name for service in chosen], self._together(self._verify, chosen)))
+        return self._each(self._verify, chosen)
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
         """Yield the output of a service, oldest first.
@@ -295,7 +238,7 @@ class Manager:
         """
         self._known(goals)
         observed, unreachable = self.observe(goals)
-        starting = {name for name, goal in goals.items() if goal in ("started", "restarted")}
+        starting = {name for name, goal in goals.items() if goal in _COMING}
         rendered = {
             name: self._drivers[self._services[name].mode].render(self._services[name])
             for name in starting
@@ -325,7 +268,7 @@ class Manager:
         self._known(operation.services)
         names = list(operation.services) or [n for n, s in self._services.items() if s.auto_start]
         if operation.operation == "start":
-            return {name: "started" for name in _graph.resolve_dependencies(self._services, names)}
+            return dict.fromkeys(_graph.resolve_dependencies(self._services, names), "started")
         if operation.operation == "restart":
             return {
                 name: "restarted" if name in names else "started"
@@ -337,7 +280,7 @@ class Manager:
             names += [o for n in names for o in _graph.reverse_dependencies(self._services, n)]
         elif not operation.force:
             self._refuse_if_needed(names)
-        return {name: goal for name in dict.fromkeys(names)}
+        return dict.fromkeys(dict.fromkeys(names), goal)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
@@ -353,15 +296,15 @@ class Manager:
         :param announce: told what was decided before anything is touched.
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: a required service cannot run here and ``fail_fast`` is on; nothing was touched.
+        :raises DriverError: something to be stopped or removed cannot be reached; nothing was touched.
         :raises BusyError: another run is in progress.
         """
         given = options or Options()
         with locked(self.work_dir.locks / "run.lock"):
             decided = self.plan(goals)
-            if given.fail_fast:
-                raise_if_any(self._blocking(decided, given), PrerequisiteError)
+            self._refuse_blocked(decided, goals, given)
             announce(decided)
-            self._remember_definitions(decided)
+            self._notes.definitions(decided)
             skip = {**decided.unavailable, **given.skip}
             outcomes = _converge.converge(
                 self._services,
@@ -371,19 +314,29 @@ class Manager:
                 self._emit,
                 dataclasses.replace(
                     given,
-                    skip={name: p for name, p in skip.items() if goals.get(name) in ("started", "restarted")},
-                    on_started=lambda action, seen: self._note_start(action, decided.rendered[action.service]),
-                    on_gone=self._note_gone,
+                    skip={name: p for name, p in skip.items() if goals.get(name) in _COMING},
+                    on_started=lambda action, seen: self._notes.start(action, decided.rendered[action.service]),
+                    on_gone=self._notes.gone,
                 ),
             )
+            self._notes.endings(goals, outcomes)
         return decided, outcomes
 
-    def _blocking(self, decided: Plan, options: Options) -> list[Problem]:
-        return [
-            problem
-            for name, problem in decided.unavailable.items()
-            if self._services[name].required and name not in options.skip
+    def _refuse_blocked(self, decided: Plan, goals: Mapping[str, Goal], options: Options) -> None:
+        """Fail before anything is touched, where it is known that what is asked for cannot be had."""
+        stuck = [
+            Problem(name, f"cannot be {goal}: {decided.unavailable[name].why}", decided.unavailable[name].remedy)
+            for name, goal in goals.items()
+            if goal not in _COMING and name in decided.unavailable and self._notes.was_started(name)
         ]
+        raise_if_any(stuck, DriverError)
+        if options.fail_fast:
+            blocking = [
+                problem
+                for name, problem in decided.unavailable.items()
+                if goals[name] in _COMING and self._services[name].required and name not in options.skip
+            ]
+            raise_if_any(blocking, PrerequisiteError)
 
     def clean(self) -> list[str]:
         """Take away what the services shared and nothing uses any more; return its names.
@@ -393,12 +346,11 @@ class Manager:
         return [name for driver in self._drivers.values() for name in driver.clean()]
 
     def save_settings(self) -> None:
-        """Write down what :meth:`open` needs; nothing is written when it is there already.
+        """Write down what :meth:`open` needs.
 
         :raises OSError: it cannot be written.
         """
-        if _read_settings(self.work_dir) != self.settings or not _settings_path(self.work_dir).exists():
-            write_atomically(_settings_path(self.work_dir), json.dumps(asdict(self.settings)))
+        write_settings(self.work_dir, self.settings)
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
@@ -411,11 +363,12 @@ class Manager:
             ConfigurationError,
         )
 
-    def _together(self, one: Any, services: list[ServiceDefinition]) -> list[Any]:
-        if len(services) < 2:
-            return [one(service) for service in services]
+    def _each(self, one: Callable[[ServiceDefinition], T], services: list[ServiceDefinition]) -> dict[str, T]:
+        """Do something with each service, all at the same time."""
+        if not services:
+            return {}
         with ThreadPoolExecutor(min(_PROBE_THREADS, len(services))) as pool:
-            return list(pool.map(one, services))
+            return {service.name: result for service, result in zip(services, pool.map(one, services), strict=True)}
 
     def _check(self, service: ServiceDefinition) -> HealthResult:
         driver = self._drivers[service.mode]
@@ -438,85 +391,7 @@ class Manager:
             PrerequisiteError,
         )
 
-    def _remember_definitions(self, decided: Plan) -> None:
-        """Settings that do not touch the running service, e.g. its health check, are written down as they change."""
-        for name, action in decided.actions.items():
-            if action.verb == "none" and action.digest and name not in decided.unavailable:
-                document = to_dict(self._services[name], sparse=True)
-                state = self._states.read(name)
-                if state is None:
-                    self._note_start(action, decided.rendered[name])
-                elif state.definition != document:
-                    self._states.update(name, definition=document)
-
-    def _note_start(self, action: Action, rendered: dict[str, Any]) -> None:
-        service = self._services[action.service]
-        now = time.time()
-        self._states.write(
-            ServiceState(
-                name=service.name,
-                mode=service.mode,
-                reason=action.reason,
-                changed_at=now,
-                changed_by=who(),
-                started_at=now,
-                definition=to_dict(service, sparse=True),
-                rendered=rendered,
-            )
-        )
-
-    def _note_gone(self, action: Action) -> None:
-        if action.verb == "remove":
-            self._states.remove(action.service)
-        else:
-            self._states.update(
-                action.service, wanted="stopped", reason=action.reason, changed_at=time.time(), changed_by=who()
-            )
-
 
 def _config_digest(service: ServiceDefinition, secrets: SecretStore) -> str:
     contents = [file.content for file in service.config]
     return digest_of({"files": file_digest(service.config), "secrets": secrets.versions(contents)})
-
-
-def _status(
-    service: ServiceDefinition,
-    seen: Observation | None,
-    unreachable: Problem | None,
-    state: ServiceState | None,
-    health: HealthResult | None,
-) -> ServiceStatus:
-    observation = seen or ABSENT
-    return ServiceStatus(
-        name=service.name,
-        mode=service.mode,
-        status="unknown" if unreachable else observation.status,
-        health="unknown" if health is None else "healthy" if health.healthy else "unhealthy",
-        address=service.url or "",
-        id=observation.id,
-        since=observation.since,
-        digest=observation.digest,
-        detail=unreachable.why if unreachable else observation.detail,
-        reason=state.reason if state else "",
-        restarts=state.restarts if state else 0,
-        last_error=state.last_error if state else None,
-        required=service.required,
-        description=service.description,
-        health_reason=health.reason if health else "",
-        health_duration_ms=health.duration_ms if health else None,
-    )
-
-
-def _settings_path(layout: WorkDir) -> Path:
-    return layout.root / "services" / "settings.json"
-
-
-def _read_settings(layout: WorkDir) -> Settings:
-    try:
-        return build(Settings, json.loads(_settings_path(layout).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return Settings()
-    except (ValueError, ConfigurationError) as error:
-        raise ConfigurationError(
-            Problem(str(_settings_path(layout)), f"is damaged: {error}", "Run the installation again.")
-        ) from error

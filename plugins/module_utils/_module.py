@@ -20,10 +20,11 @@ from ._build import build
 from ._converge import Outcome
 from ._errors import CancelledRun, Problem, ProvisioningError, os_problem
 from ._events import Event, Sink
-from ._manager import Manager, Plan, Settings
+from ._manager import Manager
 from ._model import ServiceDefinition
 from ._paths import FILE_MODE, WorkDir
-from ._plan import diff_of
+from ._plan import Plan, diff_of
+from ._settings import Settings
 from ._state import StateStore
 
 PLATFORM_ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -138,7 +139,7 @@ def _with_diff(module: AnsibleModule, plan: Plan, result: dict[str, Any]) -> dic
 
 def work_dir_of(module: AnsibleModule) -> Path:
     """Return the work dir as an absolute path."""
-    return Path(os.path.abspath(module.params["work_dir"]))
+    return Path(module.params["work_dir"]).absolute()
 
 
 def manager_of(module: AnsibleModule, *, with_known: bool = False) -> Manager:
@@ -182,7 +183,9 @@ def known_definitions(work_dir: Path) -> dict[str, ServiceDefinition]:
     """
     states = StateStore(WorkDir(work_dir)).read_all()
     return {
-        name: build(ServiceDefinition, state.definition, path=name) for name, state in states.items() if state.definition
+        name: build(ServiceDefinition, state.definition, path=name)
+        for name, state in states.items()
+        if state.definition
     }
 
 
@@ -203,9 +206,6 @@ def cancel_on_signals() -> threading.Event:
     """Return an event that is set when the module is asked to end, so that it ends in order."""
     cancelled = threading.Event()
 
-    def ask(number: int, frame: Any) -> None:
-        cancelled.set()
-
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, ask)
+        signal.signal(number, lambda *asked: cancelled.set())
     return cancelled

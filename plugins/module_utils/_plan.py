@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ._drivers._base import ABSENT, Observation
+from ._errors import Problem
 from ._graph import startup_order
 from ._model import ServiceDefinition
 
@@ -53,6 +54,25 @@ class Action:
         if self.changes:
             document["changes"] = list(self.changes)
         return document
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done, and what was seen when that was decided.
+
+    :param unavailable: services that cannot run here, with the problem.
+    """
+
+    actions: dict[str, Action]
+    observed: dict[str, Observation]
+    rendered: dict[str, dict[str, Any]]
+    before: dict[str, dict[str, Any]]
+    unavailable: dict[str, Problem]
+
+    @property
+    def changes(self) -> list[Action]:
+        """The actions that would touch something, of services that can run here."""
+        return [a for a in self.actions.values() if a.is_change and a.service not in self.unavailable]
 
 
 def digest_of(rendered: Mapping[str, Any]) -> str:

@@ -9,6 +9,8 @@ import errno
 import os
 import re
 import socket
+import struct
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
@@ -73,7 +75,10 @@ def is_free(port: Port) -> bool:
     """Whether the port can be bound now.
 
     :raises OSError: the address is not one of this host, or only root may bind the port.
+    :raises ValueError: no port has such a number.
     """
+    if not 0 < port.number < 1 << 16:
+        raise ValueError(f"{port.number} is not the number of a port")
     family = socket.AF_INET6 if ":" in port.address else socket.AF_INET
     kind = socket.SOCK_DGRAM if port.protocol == "udp" else socket.SOCK_STREAM
     with socket.socket(family, kind) as probe:
@@ -90,9 +95,14 @@ def is_free(port: Port) -> bool:
 
 def holder(port: Port) -> str:
     """Say who has a port: ``pid 812 (node)``, or ``another process`` where that may not be known."""
-    for pid in _pids_with(_inodes(port)):
+    for pid in holders(port):
         return f"pid {pid} ({command_name(pid)})"
     return "another process"
+
+
+def holders(port: Port) -> Iterator[int]:
+    """Yield the pids of those who have a port, so far as that may be known."""
+    return _pids_with(_inodes(port))
 
 
 def _range(text: str) -> range:
@@ -101,15 +111,41 @@ def _range(text: str) -> range:
 
 
 def _inodes(port: Port) -> set[str]:
+    wanted = _network_addresses(port.address)
     found = set()
     for table in (f"/proc/net/{port.protocol}", f"/proc/net/{port.protocol}6"):
         with contextlib.suppress(OSError):
             for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
                 fields = line.split()
-                listening = port.protocol == "udp" or fields[3] == _LISTEN
-                if listening and int(fields[1].rsplit(":", 1)[1], 16) == port.number:
+                address, _, number = fields[1].rpartition(":")
+                is_bound = port.protocol == "udp" or fields[3] == _LISTEN
+                if is_bound and int(number, 16) == port.number and _overlap(address, wanted):
                     found.add(fields[9])
     return found
+
+
+def _network_addresses(address: str) -> set[str]:
+    """Return an address as the kernel's tables write it; an IPv4 one also as IPv6 sockets hold it."""
+    found = set()
+    with contextlib.suppress(OSError):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        for *_, where in socket.getaddrinfo(address, None, family, socket.SOCK_STREAM):
+            packed = socket.inet_pton(family, str(where[0]))
+            if family == socket.AF_INET:
+                found.add(_in_words(packed))
+                packed = b"\0" * 10 + b"\xff\xff" + packed
+            found.add(_in_words(packed))
+    return found
+
+
+def _in_words(packed: bytes) -> str:
+    words = struct.unpack(f"{'<' if sys.byteorder == 'little' else '>'}{len(packed) // 4}I", packed)
+    return "".join(f"{word:08X}" for word in words)
+
+
+def _overlap(address: str, wanted: set[str]) -> bool:
+    """Whether two sockets are in each other's way: they have the same address, or one has all of them."""
+    return address in wanted or not address.strip("0") or any(not one.strip("0") for one in wanted)
 
 
 def _pids_with(inodes: Iterable[str]) -> Iterator[int]:
@@ -119,6 +155,6 @@ def _pids_with(inodes: Iterable[str]) -> Iterator[int]:
             continue
         with contextlib.suppress(OSError):
             for descriptor in os.listdir(f"/proc/{entry}/fd"):
-                if os.readlink(f"/proc/{entry}/fd/{descriptor}") in wanted:
+                if str(Path(f"/proc/{entry}/fd/{descriptor}").readlink()) in wanted:
                     yield int(entry)
                     break

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import socket
@@ -17,7 +16,7 @@ from . import _ports, _process
 from ._cgroups import memory_bytes
 from ._drivers._base import ABSENT, Driver, Observation
 from ._drivers._registry import unsupported
-from ._errors import DriverError, Problem
+from ._errors import Problem, ProvisioningError
 from ._graph import startup_order
 from ._model import ServiceDefinition
 
@@ -41,7 +40,7 @@ class Report:
     warnings: list[Problem] = field(default_factory=list)
 
     def blocking(self, services: Services) -> list[Problem]:
-        """Return the problems that keep the platform as a whole from being installed: its own and required services'."""
+        """Return the problems that keep the platform from being installed: its own and required services'."""
         return [
             *self.platform,
             *(problem for name, found in self.services.items() if services[name].required for problem in found),
@@ -96,8 +95,9 @@ def preflight(
             found.append(problem)
         else:
             found += validate_service_prerequisites(service, drivers)
-            if not observed.get(service.name, ABSENT).is_up:
-                found += check_ports(service)
+            now = observed.get(service.name, ABSENT)
+            if not now.is_up:
+                found += check_ports(service, ours=now.instances)
             found += check_service_conflicts(service, services, observed)
         if found:
             report.services[service.name] = found
@@ -112,7 +112,7 @@ def validate_service_prerequisites(service: ServiceDefinition, drivers: Mapping[
         return missing
     try:
         return drivers[service.mode].check(service)
-    except DriverError as error:
+    except ProvisioningError as error:
         return list(error.problems)
 
 
@@ -127,29 +127,36 @@ def check_dependencies(service: ServiceDefinition, services: Services) -> list[P
     return problems
 
 
-def check_ports(service: ServiceDefinition) -> list[Problem]:
-    """Return the ports of the service that somebody else has."""
-    problems = []
-    for port in _ports.needed(service):
-        remedy = f"Stop it, or set deployment.services[{service.name}].port."
-        try:
-            if not _ports.is_free(port):
-                problems.append(Problem(service.name, f"port {port} is taken by {_ports.holder(port)}", remedy))
-        except PermissionError:
-            problems.append(
-                Problem(service.name, f"port {port} may only be bound by root", "Choose one from 1024 on, or be root.")
-            )
-        except OSError as error:
-            if error.errno != errno.EADDRNOTAVAIL:
-                raise
-            problems.append(
-                Problem(
-                    service.name,
-                    f"{port.address} is not an address of this host",
-                    "Correct deployment.bind_address.",
-                )
-            )
-    return problems
+def check_ports(service: ServiceDefinition, *, ours: Collection[str] = ()) -> list[Problem]:
+    """Return the ports of the service that somebody else has.
+
+    :param ours: pids of processes that are left of it and will be stopped before it is started.
+    """
+    try:
+        needed = _ports.needed(service)
+    except ValueError as error:
+        return [Problem(service.name, str(error), f"Correct deployment.docker.ports of {service.name}.")]
+    return [problem for port in needed if (problem := _port_problem(service, port, ours)) is not None]
+
+
+def _port_problem(service: ServiceDefinition, port: _ports.Port, ours: Collection[str]) -> Problem | None:
+    remedy = f"Stop it, or set deployment.services[{service.name}].port."
+    try:
+        if _ports.is_free(port) or _is_ours(port, ours):
+            return None
+        return Problem(service.name, f"port {port} is taken by {_ports.holder(port)}", remedy)
+    except ValueError as error:
+        return Problem(service.name, str(error), "Choose one from 1 to 65535.")
+    except PermissionError:
+        return Problem(service.name, f"port {port} may only be bound by root", "Choose one from 1024 on, or be root.")
+    except OSError as error:
+        why = f"{port.address} is not an address of this host: {error.strerror or error}"
+        return Problem(service.name, why, "Correct deployment.bind_address.")
+
+
+def _is_ours(port: _ports.Port, ours: Collection[str]) -> bool:
+    pids = list(_ports.holders(port)) if ours else []
+    return bool(pids) and all(str(pid) in ours or str(_process.group_of(pid)) in ours for pid in pids)
 
 
 def check_service_conflicts(
@@ -157,10 +164,14 @@ def check_service_conflicts(
 ) -> list[Problem]:
     """Return what runs and must not run beside the service: another service, a process by name, or a host:port."""
     problems = []
+    # Once it runs, what bears such a name or answers there may be the service itself.
+    is_up = observed.get(service.name, ABSENT).is_up
     for rival in service.conflicts:
         if rival in services:
             if observed.get(rival, ABSENT).is_up:
                 problems.append(Problem(service.name, f"conflicts with {rival}, which runs", f"Stop {rival}."))
+        elif is_up:
+            continue
         elif ":" in rival:
             if _answers(rival):
                 problems.append(Problem(service.name, f"something answers at {rival}", "Stop it."))
@@ -174,7 +185,7 @@ def check_service_conflicts(
 def check_work_dir(path: Path) -> list[Problem]:
     """Return why the work dir could not be used: not a folder, not ours to write, no space."""
     existing = path
-    while not existing.exists() and existing != existing.parent:
+    while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
     if not existing.is_dir():
         return [Problem("work_dir", f"{existing} is not a folder", "Set work_dir to another place.")]
@@ -195,16 +206,23 @@ def check_work_dir(path: Path) -> list[Problem]:
 
 def check_memory(services: Iterable[ServiceDefinition]) -> list[Problem]:
     """Return a warning when the services' memory limits together exceed what the machine has available."""
-    wanted = sum(memory_bytes(s.resources.memory) for s in services if s.resources.memory is not None)
+    wanted = 0
+    problems = []
+    for service in services:
+        try:
+            wanted += memory_bytes(service.resources.memory) if service.resources.memory is not None else 0
+        except ValueError as error:
+            problems.append(Problem(service.name, f"resources.memory: {error}"))
     available = _available_memory()
     if available is None or wanted <= available:
-        return []
+        return problems
     return [
+        *problems,
         Problem(
             "memory",
             f"the services may use {wanted // 2**20} MiB together; {available // 2**20} are available",
             "Lower their resources.memory, or leave some services out.",
-        )
+        ),
     ]
 
 

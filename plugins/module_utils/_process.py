@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import select
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_STATE, _START_TIME = 0, 19  # positions after the ')' of the command name; proc(5) counts them as 3 and 22
+# Positions after the ')' of the command name; proc(5) counts them as 3, 5 and 22.
+_STATE, _GROUP, _START_TIME = 0, 2, 19
+_DEAD = ("Z", "X")
+_LONGEST_POLL_SECONDS = 1_000_000.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ def _boot_time() -> float:
 def identify(pid: int) -> ProcessIdentity | None:
     """Return the identity of a living process, or nothing if there is none; a zombie does not live."""
     fields = _stat(pid)
-    if fields is None or fields[_STATE] in ("Z", "X"):
+    if fields is None or fields[_STATE] in _DEAD:
         return None
     return ProcessIdentity(pid, int(fields[_START_TIME]), boot_id())
 
@@ -68,14 +73,33 @@ def command_name(pid: int) -> str:
 
 
 def group_members(group: int) -> list[ProcessIdentity]:
-    """Return the living processes of a process group."""
+    """Return the living processes of a process group, its leader first."""
     members = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            fields = _stat(int(entry))
-            if fields is not None and int(fields[2]) == group and fields[_STATE] not in ("Z", "X"):
-                members.append(ProcessIdentity(int(entry), int(fields[_START_TIME]), boot_id()))
-    return members
+    for pid in _pids():
+        fields = _stat(pid)
+        if fields is not None and int(fields[_GROUP]) == group and fields[_STATE] not in _DEAD:
+            members.append(ProcessIdentity(pid, int(fields[_START_TIME]), boot_id()))
+    return sorted(members, key=lambda member: (member.pid != group, member.pid))
+
+
+def group_of(pid: int) -> int | None:
+    """Return the process group of a process, or nothing if there is none."""
+    fields = _stat(pid)
+    return int(fields[_GROUP]) if fields is not None else None
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Whether a process has a file open, so far as we may know."""
+    try:
+        wanted = path.stat()
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                found = os.stat(f"/proc/{pid}/fd/{descriptor}")
+                if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+                    return True
+    except OSError:
+        return False
+    return False
 
 
 def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
@@ -85,41 +109,51 @@ def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
 
     :raises PermissionError: it belongs to somebody else.
     """
-    try:
-        descriptor = os.pidfd_open(identity.pid)
-    except ProcessLookupError:
-        return False
-    try:
-        if not is_alive(identity):
+    with _pinned(identity) as descriptor:
+        if descriptor is None:
             return False
-        signal.pidfd_send_signal(descriptor, number)
+        try:
+            signal.pidfd_send_signal(descriptor, number)
+        except ProcessLookupError:
+            return False
         return True
-    except ProcessLookupError:
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def wait_until_gone(identity: ProcessIdentity, timeout: float) -> bool:
     """Wait until this process has ended, at most ``timeout`` seconds; return whether it has."""
-    try:
-        descriptor = os.pidfd_open(identity.pid)
-    except ProcessLookupError:
-        return True
-    try:
-        if not is_alive(identity):
+    with _pinned(identity) as descriptor:
+        if descriptor is None:
             return True
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        poll.poll(max(0, int(timeout * 1000)))
+        poll.poll(min(max(0.0, timeout), _LONGEST_POLL_SECONDS) * 1000)
         return not is_alive(identity)
+
+
+def find_by_name(name: str) -> list[int]:
+    """Return the pids of living processes whose command has this name."""
+    return [pid for pid in _pids() if command_name(pid) == name[:15] and identify(pid) is not None]
+
+
+@contextlib.contextmanager
+def _pinned(identity: ProcessIdentity) -> Iterator[int | None]:
+    """Hold a process by a descriptor for the block, or nothing where it does not live any more."""
+    descriptor = None
+    # The first look spares those whose number has become a thread's, which cannot be held.
+    if is_alive(identity):
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(identity.pid)
+    if descriptor is None:
+        yield None
+        return
+    try:
+        yield descriptor if is_alive(identity) else None
     finally:
         os.close(descriptor)
 
 
-def find_by_name(name: str) -> list[int]:
-    """Return the pids of processes whose command has this name."""
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and command_name(int(entry)) == name[:15]]
+def _pids() -> list[int]:
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -58,19 +58,10 @@ class PidStore:
         """Return the records of a service by replica; none when there are none or the file is damaged."""
         try:
             documents = json.loads(self._path(service).read_text(encoding="utf-8"))
-            return [
-                PidRecord(
-                    ProcessIdentity(document["pid"], document["start_time"], document["boot_id"]),
-                    document["group"],
-                    document["digest"],
-                    document["replica"],
-                    document.get("exit_code"),
-                )
-                for document in documents
-            ]
+            return [_record(document) for document in documents]
         except FileNotFoundError:
             return []
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return []
 
     def write(self, service: str, records: list[PidRecord]) -> None:
@@ -96,6 +87,19 @@ class PidStore:
 
     def _path(self, service: str) -> Path:
         return self._folder / f"{service}.json"
+
+
+def _record(document: dict[str, Any]) -> PidRecord:
+    """Read one record; who signals what it says must be able to trust its types."""
+    code = document.get("exit_code")
+    numbers = [document["pid"], document["start_time"], document["group"], document["replica"], code or 0]
+    texts = [document["boot_id"], document["digest"]]
+    if not (all(type(number) is int for number in numbers) and all(isinstance(text, str) for text in texts)):
+        raise TypeError
+    if document["pid"] < 2 or document["group"] < 2:
+        raise ValueError
+    identity = ProcessIdentity(document["pid"], document["start_time"], document["boot_id"])
+    return PidRecord(identity, document["group"], document["digest"], document["replica"], code)
 
 
 class StateStore:
@@ -161,13 +165,8 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
     :param wait: wait for who holds it instead of refusing.
     :raises BusyError: another process holds it; the message has its pid.
     """
-    make_directory(path.parent)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    descriptor = _lock(path, wait=wait)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(_holder(descriptor, path)) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
@@ -175,7 +174,35 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _lock(path: Path, *, wait: bool) -> int:
+    while True:
+        make_directory(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(path, descriptor):
+                return descriptor
+        except BlockingIOError:
+            problem = _holder(descriptor, path)
+            os.close(descriptor)
+            raise BusyError(problem) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # Who held it has removed the file, e.g. with the work dir: what we hold would keep nobody out.
+        os.close(descriptor)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
 def _holder(descriptor: int, path: Path) -> Problem:
     text = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-    holder = f"pid {text} ({command_name(int(text)) or 'gone'})" if text.isdigit() else "another process"
+    command = command_name(int(text)) if text.isdigit() else ""
+    # Between taking the lock and writing his pid, the holder's predecessor still stands there.
+    holder = f"pid {text} ({command})" if command else "another process"
     return Problem(str(path), f"another run is in progress: {holder}", "Wait until it has ended, or stop it.")

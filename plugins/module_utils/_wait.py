@@ -4,18 +4,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 from ._drivers._base import Driver
 from ._health import HealthResult, check_health
-from ._model import ServiceDefinition
+from ._model import AnyVerification, HealthCheck, ServiceDefinition
+
+Health = Literal["unknown", "healthy", "unhealthy"]
 
 _FIRST_DELAY = 0.001
 _SHARE = 0.1
 _ASK_SECONDS = 0.05
 _ASK_SHARE = 20
+#: How long what has no health check must have run before that it runs means anything.
+_SETTLE_SECONDS = 0.2
+_DEFAULT_INTERVAL = 1.0
 
 
 def delays(interval: float) -> Iterator[float]:
@@ -44,7 +51,8 @@ def wait_until_healthy(
 ) -> HealthResult:
     """Repeat a check until it has passed as often as needed in a row.
 
-    While a service starts only the time limit decides; ``retries`` is for services that were up before.
+    While a service starts only the time limit decides; ``retries`` is for services that were up before. Once it has
+    passed, it is repeated at its own pace: several passes within milliseconds would say no more than one.
 
     :param timeout: seconds from now until the wait is given up.
     :param interval: seconds between attempts at most.
@@ -64,39 +72,129 @@ def wait_until_healthy(
             return HealthResult(False, end, result.duration_ms)
         if cancelled is not None and cancelled.is_set():
             return HealthResult(False, "the wait was cancelled", result.duration_ms)
-        pause = next(pauses)
         left = deadline - clock()
         if left <= 0:
             reason = result.reason if not result.healthy else f"passed only {passed} of {success_threshold} times"
-            return HealthResult(False, f"not healthy within {timeout:g} s: {reason}", result.duration_ms)
-        sleep(min(pause, left))
+            limit = f"not healthy within {timeout:g} s: " if timeout > 0 else ""
+            return HealthResult(False, f"{limit}{reason}", result.duration_ms)
+        sleep(min(interval if result.healthy else next(pauses), left))
 
 
 def wait_for_service(
-    service: ServiceDefinition, driver: Driver, *, cancelled: threading.Event | None = None
+    service: ServiceDefinition,
+    driver: Driver,
+    *,
+    cancelled: threading.Event | None = None,
+    since: float | None = None,
 ) -> HealthResult:
-    """Wait until a service that was started is healthy; without a check, that it runs is enough.
+    """Wait until a service is healthy; without a check, that it runs is enough.
 
     :param cancelled: ends the wait when set.
+    :param since: unix time in seconds since when it runs, if it was not started just now. It is given the rest of its
+        startup time; one that should have been healthy long ago, the time in which ``retries`` checks fail.
     """
     stop = cancelled or threading.Event()
     liveness = _Liveness(service, driver)
+    timeout = patience(service, since, time.time())
+    deadline = time.monotonic() + timeout
+    check = service.health
+    if check is None and since is None:
+        stop.wait(_SETTLE_SECONDS)
 
     def attempt() -> HealthResult:
-        if service.health is None:
+        if check is None:
             end = liveness.ask()
             return HealthResult(end is None, end or "it runs")
-        return check_health(service.health, execute=lambda check: driver.execute(service, check))
+        left = max(_ASK_SECONDS, deadline - time.monotonic())
+        return check_service(
+            dataclasses.replace(check, timeout=left) if left < check.timeout else check, service, driver
+        )
 
     return wait_until_healthy(
         attempt,
-        timeout=service.startup.timeout,
-        interval=service.health.interval if service.health else 1.0,
-        success_threshold=service.health.success_threshold if service.health else 1,
-        ended=liveness.ask_now_and_then,
+        timeout=timeout,
+        interval=check.interval if check else _DEFAULT_INTERVAL,
+        success_threshold=check.success_threshold if check else 1,
+        ended=liveness.ask if check is None else liveness.ask_now_and_then,
         cancelled=stop,
         sleep=stop.wait,
     )
+
+
+def check_service(check: AnyVerification, service: ServiceDefinition, driver: Driver) -> HealthResult:
+    """Carry out one of a service's checks once."""
+    return check_health(check, execute=lambda command: driver.execute(service, command), secrets=driver.context.secrets)
+
+
+def patience(service: ServiceDefinition, since: float | None, now: float) -> float:
+    """Return for how many seconds from now a service may still become healthy.
+
+    :param since: unix time in seconds since when it runs; it starts now when absent.
+    """
+    if since is None:
+        return service.startup.timeout
+    failing = (service.health.retries - 1) * service.health.interval if service.health else 0.0
+    return max(failing, min(service.startup.timeout, service.startup.timeout - (now - since)))
+
+
+class HealthTrend:
+    """What single results mean in a row: health changes only when ``retries`` or ``success_threshold`` say so.
+
+    As in Kubernetes and Docker: failures do not count in the ``start_period`` until the first success.
+
+    :param check: the check whose results these are.
+    """
+
+    def __init__(self, check: HealthCheck) -> None:
+        self._check = check
+        self._passed = 0
+        self._failed = 0
+        self._has_passed = False
+        self.health: Health = "unknown"
+
+    def note(self, result: HealthResult, age: float) -> bool:
+        """Take one more result into account; return whether the health has changed with it.
+
+        :param age: seconds since the service was started.
+        """
+        before = self.health
+        if result.healthy:
+            self._has_passed = True
+            self._passed, self._failed = self._passed + 1, 0
+            if self._passed >= self._check.success_threshold:
+                self.health = "healthy"
+        elif self._has_passed or age >= self._check.start_period:
+            self._passed, self._failed = 0, self._failed + 1
+            if self._failed >= self._check.retries:
+                self.health = "unhealthy"
+        return self.health != before
+
+
+def monitor_service(
+    service: ServiceDefinition,
+    driver: Driver,
+    *,
+    cancelled: threading.Event,
+    since: float | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[tuple[Health, HealthResult]]:
+    """Check a service at its own pace and yield its health whenever that has changed, with the result that did it.
+
+    :param cancelled: ends it when set.
+    :param since: unix time in seconds since when it runs; now by default.
+    """
+    check = service.health
+    trend = HealthTrend(check or HealthCheck(retries=1))
+    begin = clock() if since is None else since
+    while not cancelled.is_set():
+        if check is not None:
+            result = check_service(check, service, driver)
+        else:
+            end = _Liveness(service, driver).ask()
+            result = HealthResult(end is None, end or "it runs")
+        if trend.note(result, clock() - begin):
+            yield trend.health, result
+        cancelled.wait(check.interval if check else _DEFAULT_INTERVAL)
 
 
 class _Liveness:

@@ -9,8 +9,8 @@ module: configuration
 short_description: Write the configuration files of all services in one call
 version_added: 1.0.0
 description:
-  - Writes the files that were rendered on the controller, fills in secrets on the host, and removes files of a service's
-    configuration folder that are no longer wanted.
+  - Writes the files that were rendered on the controller, fills in secrets on the host,
+    and removes files of a service's configuration folder that are no longer wanted.
   - A C(${serial}) in a file becomes the time of writing, and rises only when something else in the file changes.
 extends_documentation_fragment:
   - provisioning.platform.platform
@@ -40,7 +40,6 @@ files:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.provisioning.platform.plugins.module_utils._config_writer import ConfigWriter
 from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (

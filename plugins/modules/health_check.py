@@ -21,7 +21,7 @@ options:
     type: bool
     default: false
   verify:
-    description: Whether to ask for the services' real work, as C(verify) of their definitions says, instead of their health.
+    description: Whether to ask for the services' real work, as C(verify) of their definitions says.
     type: bool
     default: false
   fail_fast:
@@ -68,7 +68,6 @@ from collections.abc import Collection
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import HealthError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._health import HealthResult
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager

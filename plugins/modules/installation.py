@@ -9,7 +9,8 @@ module: installation
 short_description: Begin, record, clean up or remove an installation
 version_added: 1.0.0
 description:
-  - Keeps the work dir of an installation, the list of what each run of it created, and the record of the last one that succeeded.
+  - Keeps the work dir of an installation, the list of what each run of it created,
+    and the record of the last one that succeeded.
 options:
   state:
     description:
@@ -59,7 +60,6 @@ kept:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.provisioning.platform.plugins.module_utils import _installation
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,

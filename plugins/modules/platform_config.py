@@ -9,8 +9,9 @@ module: platform_config
 short_description: Validate the configuration of a platform and resolve its services
 version_added: 1.0.0
 description:
-  - Reads the configuration from Ansible's variables (C(deployment), C(work_dir), C(notifications), C(env_vars) and so on), merges
-    it with the definitions of the registry, renders configuration files and resolves every reference but secrets.
+  - Reads the configuration from Ansible's variables (C(deployment), C(work_dir), C(notifications), C(env_vars)
+    and so on), merges it with the definitions of the registry, renders configuration files
+    and resolves every reference but secrets.
   - Everything that is wrong is found here and told at once. Nothing is touched; it works on the controller.
 options:
   only:

@@ -9,9 +9,10 @@ module: preflight
 short_description: Find out what would keep services from running here
 version_added: 1.0.0
 description:
-  - Looks for executables, container engines, free ports, disk space, memory, conflicts and dependencies, and touches nothing.
-  - Fails when the platform, or a service that is required, cannot run. What keeps an optional service from running is returned,
-    so that it can be skipped.
+  - Looks for executables, container engines, free ports, disk space, memory, conflicts and dependencies,
+    and touches nothing.
+  - Fails when the platform, or a service that is required, cannot run.
+    What keeps an optional service from running is returned, so that it can be skipped.
 options:
   names:
     description: Only these services. All when not given.
@@ -62,7 +63,6 @@ provisioning_error:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,

@@ -9,8 +9,8 @@ module: secrets
 short_description: Make the secrets that services need, once
 version_added: 1.0.0
 description:
-  - Looks at which secrets of the services exist on the host, makes what is missing on the controller and writes it to the host.
-    A secret that exists is never changed.
+  - Looks at which secrets of the services exist on the host, makes what is missing on the controller
+    and writes it to the host. A secret that exists is never changed.
   - They are kept in the folder C(secrets) of the work dir, one file a service, readable by their owner alone.
   - Definitions and configuration files refer to a secret as C(${secret.NAME}); the value is filled in on the host.
 options:
@@ -23,7 +23,7 @@ options:
     type: dict
     default: {}
   reveal:
-    description: Whether to return the values of existing secrets. The action plugin sets this; it does not pass them on.
+    description: Whether to return the values of existing secrets. The action plugin sets it, and keeps them.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -59,7 +59,6 @@ made:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,

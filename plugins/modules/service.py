@@ -86,7 +86,6 @@ plan:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager

@@ -63,7 +63,6 @@ graph:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.provisioning.platform.plugins.module_utils._graph import draw_text
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,

@@ -102,7 +102,10 @@ plan:
   type: list
   elements: dict
   sample:
-    - {service: gitea, action: recreate, reason: "changed: env.LOG_LEVEL", changes: ['env.LOG_LEVEL: "info" -> "debug"']}
+    - service: gitea
+      action: recreate
+      reason: "changed: env.LOG_LEVEL"
+      changes: ['env.LOG_LEVEL: "info" -> "debug"']
 degraded:
   description: Whether services that are not required are missing.
   returned: when not in check mode
@@ -116,11 +119,10 @@ provisioning_error:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
-from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager, Plan
+from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceOperation
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     OPERATIONS,
@@ -133,7 +135,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module impo
     plan_result,
     run_module,
 )
-from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal
+from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal, Plan
+
 
 def goals_of(module: AnsibleModule, manager: Manager) -> dict[str, Goal]:
     """Return what each service is to be."""
@@ -167,7 +170,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     plan, outcomes = manager.converge(goals, options, announce=lambda plan: note_created(module, manager, plan))
     if module.params["state"] == "absent":
         manager.clean()
-    needed = {name for name, service in manager.services().items() if service.required}
+    # Whoever asks for something to go wants it gone, required or not.
+    leaving = module.params["state"] in ("stopped", "absent")
+    needed = {name for name, service in manager.services().items() if leaving or service.required}
     return outcome_result(module, plan, outcomes, needed=needed)
 
 

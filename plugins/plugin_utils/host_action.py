@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ProvisioningError, os_problem
 
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
 from ansible_collections.provisioning.platform.plugins.plugin_utils.live import followed, pass_on
 

@@ -224,7 +224,7 @@ class Renderer:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(Problem(str(self._templates / template), f"cannot be read: {error}")) from None
         except _FAULTS as error:
-            where = f"{self._templates / template}{_line(error, self._templates)}"
+            where = _place(error, self._templates) or str(self._templates / template)
             raise ConfigurationError(Problem(where, _words(error))) from None
 
     def _undefined(self, hint: str) -> Any:
@@ -243,10 +243,10 @@ def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _line(error: Exception, templates: Path) -> str:
-    """The line in the template, which jinja2 puts into the traceback as if templates were source files."""
+def _place(error: Exception, templates: Path) -> str:
+    """The file and line, which jinja2 puts into the traceback as if templates were source files."""
     if isinstance(error, jinja2.TemplateSyntaxError):
-        return f":{error.lineno}"
+        return f"{error.filename}:{error.lineno}" if error.filename else ""
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename.startswith(f"{templates}/")]
-    return f":{lines[-1]}" if lines else ""
+    places = [f"{frame.filename}:{frame.lineno}" for frame in frames if frame.filename.startswith(f"{templates}/")]
+    return places[-1] if places else ""

@@ -166,7 +166,7 @@ def _without_union_tag(location: tuple[int | str, ...], data: Any) -> tuple[tupl
         elif isinstance(value, list) and isinstance(key, int):
             value = value[key]
     last = location[-1] if location else ""
-    if last in _UNION_TAGS and not isinstance(value, dict):
+    if last in _UNION_TAGS and not (isinstance(value, dict) and last in value):
         return location[:-1], str(last)
     return location, ""
 

@@ -59,7 +59,7 @@ class PlaybookRequest:
 
 @dataclass(frozen=True)
 class PlaybookResult:
-    """How it went: events and what they add up to, how Ansible ended, in check mode the plan, the log if there is one."""
+    """How it went: events and what they add up to, how Ansible ended, the plan in check mode, the log if any."""
 
     events: tuple[Event, ...]
     view: RunView
@@ -172,6 +172,18 @@ class _Follower:
     def _take(self, event: dict[str, Any]) -> None:
         self._plan.take(event)
         self._failures.take(event)
+        self._view.take_back(_removed(event))
+
+
+def _removed(event: Mapping[str, Any]) -> list[str]:
+    """Return what an event of ansible-runner tells of a clean-up."""
+    data = event.get("event_data")
+    if event.get("event") != "runner_on_ok" or not isinstance(data, Mapping):
+        return []
+    result = data.get("res")
+    if data.get("task_action") != f"{collection.NAME}.installation" or not isinstance(result, Mapping):
+        return []
+    return [str(item) for item in result.get("removed") or ()]
 
 
 class _Failures:

@@ -59,6 +59,7 @@ class ServiceView:
     """A service as the run has left it so far.
 
     :param touched: the run has started it, so that it is the run's to clean up.
+    :param is_cleaned_up: and the run has done so, having failed.
     :param since: unix time in seconds of its last change.
     """
 
@@ -72,6 +73,7 @@ class ServiceView:
     remedy: str = ""
     required: bool = True
     touched: bool = False
+    is_cleaned_up: bool = False
     since: float | None = None
 
     @property
@@ -86,8 +88,8 @@ class ServiceView:
 
     @property
     def is_up(self) -> bool:
-        """Whether it runs or is about to, as far as the journal tells; healthy or not."""
-        return self.status in ("running", "started", "starting") or self.health == "unhealthy"
+        """Whether it runs or is about to, as far as the journal tells."""
+        return self.status in ("running", "started", "starting")
 
     @property
     def explanation(self) -> str:
@@ -107,6 +109,7 @@ class RunView:
     steps: dict[str, StepView] = field(default_factory=dict)
     services: dict[str, ServiceView] = field(default_factory=dict)
     ending: Event | None = None
+    removed_paths: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> RunView:
@@ -145,6 +148,18 @@ class RunView:
         elif event.step is not None:
             self._apply_step(event)
 
+    def take_back(self, removed: Iterable[str]) -> None:
+        """Take in what the clean-up of a failed run has removed: names of services, and paths."""
+        for name in removed:
+            service = self.services.get(name)
+            if service is None:
+                self.removed_paths.append(name)
+                continue
+            service.is_cleaned_up = True
+            service.health = "-"
+            if service.status != "failed":
+                service.status = "removed"
+
     def _begin(self, event: Event) -> None:
         data = event.data
         self.installation_id = str(data.get("installation_id", ""))
@@ -175,6 +190,7 @@ class RunView:
     def _apply_service(self, event: Event) -> None:
         service = self._service(str(event.service))
         service.status = _STATUS[event.kind]
+        service.is_cleaned_up = event.kind in (kinds.SERVICE_STOPPED, kinds.SERVICE_REMOVED) and service.touched
         service.since = event.time
         if event.kind in (kinds.SERVICE_STARTING, kinds.SERVICE_STARTED):
             service.touched = True

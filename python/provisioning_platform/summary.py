@@ -15,8 +15,10 @@ from .run_state import RunView, ServiceView
 from .text import count, names, sentence, table
 
 _HEADER = ("SERVICE", "STATUS", "HEALTH", "ADDRESS", "REASON")
-_NEEDS_ENGINE = re.compile(r"container engine|no engine", re.IGNORECASE)
-_CONTAINER_MODES = ("", "docker", "compose")
+# What the drivers of containers say when there is no engine that they may use.
+_NEEDS_ENGINE = re.compile(
+    r"\b(Docker|Podman|OrbStack) (does not answer|may not be used by uid)|no container engine", re.IGNORECASE
+)
 
 
 def service_table(view: RunView, *, width: int | None = None) -> list[str]:
@@ -62,8 +64,7 @@ def remedies(view: RunView) -> list[str]:
 
 def needs_engine(service: ServiceView) -> bool:
     """Whether a service is missing only because no container engine answered."""
-    texts = (service.reason, service.error)
-    return service.mode in _CONTAINER_MODES and any(_NEEDS_ENGINE.search(text) for text in texts)
+    return _NEEDS_ENGINE.search(service.explanation) is not None
 
 
 def failure(view: RunView, *, what: str = "") -> list[str]:
@@ -83,16 +84,22 @@ def failure(view: RunView, *, what: str = "") -> list[str]:
 
 
 def aftermath(view: RunView) -> list[str]:
-    """Return what a run that ended early has cleaned up and what it has left running, as far as its journal tells."""
-    cleaned = [one.name for one in view.services.values() if one.status in ("removed", "stopped") and one.touched]
-    kept = [_with_health(one) for one in view.services.values() if one.is_up]
+    """Return what a run that ended early has cleaned up and what it has left behind, as far as is known."""
+    services = list(view.services.values())
+    cleaned = [one.name for one in services if one.is_cleaned_up]
+    if view.removed_paths:
+        cleaned.append(count(len(view.removed_paths), "file or folder", "files and folders"))
+    failed = [one.name for one in services if one.status == "failed" and one.touched and not one.is_cleaned_up]
+    running = left_running(view)
     lines = []
     if cleaned:
         lines.append(f"Cleaned up, because this run had created it: {names(cleaned)}.")
-    if kept:
-        lines.append(f"Left running: {names(kept)}.")
-    elif view.services and not cleaned:
-        lines.append("Nothing was left running.")
+    if failed:
+        lines.append(f"Kept as it failed: {names(failed)}.")
+    if running:
+        lines.append(f"Left running: {names(running)}.")
+    elif services and not failed:
+        lines.append("No service was left running.")
     return lines
 
 
@@ -117,10 +124,6 @@ def left_running(view: RunView) -> list[str]:
 def is_complete(view: RunView) -> bool:
     """Whether the run came to its end."""
     return view.ending is not None and view.ending.kind == kinds.RUN_COMPLETED
-
-
-def _with_health(service: ServiceView) -> str:
-    return f"{service.name} (unhealthy)" if service.health == "unhealthy" else service.name
 
 
 def _by_status(services: Iterable[ServiceView]) -> list[tuple[str, Sequence[ServiceView]]]:

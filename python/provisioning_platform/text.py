@@ -32,9 +32,12 @@ def names(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 change``, ``2 changes``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: ``1 change``, ``2 changes``.
+
+    :param plural: where it is more than the noun with an s.
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or f'{noun}s'}"
 
 
 def sentence(text: str) -> str:

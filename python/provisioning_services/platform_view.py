@@ -24,11 +24,11 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.provisioning.platform.plugins.module_utils._manager import ServiceStatus
+    from ansible_collections.provisioning.platform.plugins.module_utils._status import ServiceStatus
 
 Status = Literal["absent", "stopped", "starting", "running", "failed", "unknown"]
 Health = Literal["healthy", "unhealthy", "unknown"]
-Verdict = Literal["healthy", "starting", "degraded", "failing", "empty"]
+Verdict = Literal["healthy", "starting", "degraded", "failing", "empty", "unknown"]
 Drawing = Literal["text", "mermaid", "dot"]
 
 
@@ -117,10 +117,10 @@ def platform_view(
     )
 
 
-def empty_view(*, observed_at: float, source: str, notice: str) -> PlatformView:
-    """Make the view of a platform of which nothing is known."""
+def unknown_view(*, observed_at: float, source: str, notice: str) -> PlatformView:
+    """Make the view of a platform of which nothing is known; the notice says why."""
     return PlatformView(
-        verdict="empty",
+        verdict="unknown",
         summary="Nothing is known about the platform.",
         observed_at=observed_at,
         source=source,

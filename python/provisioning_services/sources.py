@@ -27,7 +27,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 )
 
 from .options import Options
-from .platform_view import PlatformView, ServiceView, empty_view, platform_view
+from .platform_view import PlatformView, ServiceView, platform_view, unknown_view
 
 _LARGEST_ANSWER = 16 * 1024 * 1024
 _UNEXPECTED = DriverError(
@@ -103,7 +103,7 @@ class OrchestratorSource:
                 return dataclasses.replace(local, notice=f"{notice} Shown is what this host sees by itself.")
         if self._last is not None:
             return dataclasses.replace(self._last, notice=f"{notice} Shown is what it said last.")
-        return empty_view(observed_at=time.time(), source=f"the orchestrator at {self._url}", notice=notice)
+        return unknown_view(observed_at=time.time(), source=f"the orchestrator at {self._url}", notice=notice)
 
 
 def ask_orchestrator(url: str, *, timeout: float) -> PlatformView:
@@ -166,9 +166,8 @@ def _known(cls: type, document: Any) -> Any:
 
 
 def _unusable(url: str, why: str) -> DriverError:
-    return DriverError(
-        Problem(f"The orchestrator at {url}", why, "Look at it with: provisioning services logs orchestrator")
-    )
+    remedy = "Start it, or read its log: services/logs/orchestrator.log in its work dir."
+    return DriverError(Problem(f"The orchestrator at {url}", why, remedy))
 
 
 class Observer:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager, Settings
+from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config import from_mapping
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import resolve
 from mcp import Client

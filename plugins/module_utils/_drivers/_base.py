@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from .._errors import Problem
+from .._errors import DriverError, Problem
 from .._model import CommandHealthCheck, Mode, Scalar, ServiceDefinition
 from .._paths import WorkDir
 from .._secrets import SecretStore
@@ -174,4 +174,5 @@ class Driver(ABC):
 
         :raises DriverError: it cannot be run there, which is so in modes that have no inside.
         """
-        raise NotImplementedError(f"{self.mode} services have no inside")
+        why = f"{' '.join(check.command)} cannot be run inside it: the mode {self.mode} has no inside"
+        raise DriverError(Problem(service.name, why, "Set inside to false, or choose another check."))

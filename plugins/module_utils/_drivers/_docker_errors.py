@@ -114,7 +114,7 @@ _MEANINGS = (
         "Stop what uses it, or set deployment.services[{what}].port.",
     ),
     _meaning(
-        r"no such image:? (?P<image>[^\s,]+)",
+        r"no such image:? (?P<image>[^\s,]+?):?(?:\s|$)",
         "the image {image} is not on this machine",
         "Pull or build it first, or set docker.pull of {what} to missing.",
     ),
@@ -134,7 +134,7 @@ _MEANINGS = (
         "Correct docker.command or docker.entrypoint of {what}.",
     ),
     _meaning(
-        r"exec: \\?\"(?P<command>[^\"\\]+)\\?\".*permission denied",
+        r"exec: \\?\"(?P<command>[^\"\\]+)\\?\".*(?:permission denied|operation not permitted)",
         "the command {command} may not be run",
         "Correct docker.command, docker.user or docker.cap_add of {what}.",
     ),

@@ -106,7 +106,7 @@ class BinaryDriver(Driver):
         self._limit(service, [record.identity.pid for record in records])
         return self._describe(records, binary.replicas)
 
-    def stop(self, service: ServiceDefinition, observation: Observation) -> None:
+    def stop(self, service: ServiceDefinition, observation: Observation) -> None:  # noqa: ARG002 - the records tell
         """Ask the processes to stop, then kill what remains of their groups.
 
         :raises DriverError: a process belongs to somebody else, or survives being killed.
@@ -129,7 +129,7 @@ class BinaryDriver(Driver):
         for record in living:
             if not _process.wait_until_gone(record.identity, _KILL_SECONDS):
                 raise DriverError(
-                    Problem(service.name, f"pid {record.identity.pid} survives being killed", "Look at what it waits for.")
+                    Problem(service.name, f"pid {record.identity.pid} survives being killed", "See what it waits for.")
                 )
             self._reap(record.identity.pid)
         self._records.remove(service.name)
@@ -197,7 +197,7 @@ class BinaryDriver(Driver):
             os.chown(working_dir, account.pw_uid, account.pw_gid)
         log = self._open_log(service.name, replica)
         try:
-            child = subprocess.Popen(  # noqa: S603 - a list, no shell, from the service's own definition
+            child = subprocess.Popen(
                 [executable, *secrets.fill(binary.args)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -27,7 +27,10 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.paylo
     RunProgress,
     advance,
 )
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.report import DeliveryReport
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget
+
+__all__ = ["OUTBOX_NAME", "Courier", "DeliveryReport"]
 
 #: Name of the outbox, beside the journal.
 OUTBOX_NAME = "outbox.jsonl"
@@ -35,19 +38,6 @@ _POLL_SECONDS = 0.1
 #: Seconds that finish() waits for a receiver that has not answered at all; one that is merely slow gets more.
 _PATIENCE = 2.0
 _NOT_IN_HEADERS = re.compile(r"[^\x21-\x7e]")
-
-
-@dataclass(frozen=True)
-class DeliveryReport:
-    """What became of a run's notifications.
-
-    :param undelivered: how many wait in the outbox, or could not even be kept there.
-    :param last_error: why the last one failed, fit to be shown; empty when all were delivered.
-    """
-
-    delivered: int = 0
-    undelivered: int = 0
-    last_error: str = ""
 
 
 @dataclass
@@ -104,6 +94,7 @@ class Courier:
         self._is_gone = False
         self._slowest = 0.0
         self._headway = 0.0
+        self._has_asked_for_patience = False
         # Guards all of the above, the sender apart: the thread may hang in a delivery while another one finishes.
         self._lock = threading.RLock()
         self._abandoned = False
@@ -158,7 +149,7 @@ class Courier:
         if self._thread is None:
             self.run()
         else:
-            self._await_thread(begun)
+            self._await(self._thread, begun)
         with self._lock:
             self._abandoned = True
             self.look()
@@ -168,14 +159,13 @@ class Courier:
             error = self._report.last_error if self._kept or self._report.undelivered else ""
             return replace(self._report, undelivered=self._report.undelivered + len(self._kept), last_error=error)
 
-    def _await_thread(self, begun: float) -> None:
-        assert self._thread is not None
-        while self._thread.is_alive():
+    def _await(self, thread: threading.Thread, begun: float) -> None:
+        while thread.is_alive():
             now = self._clock()
             patience = max(_PATIENCE, 2 * self._slowest)
             if now >= self._deadline or now > max(begun, self._headway) + patience:
                 return
-            self._thread.join(0.05)
+            thread.join(0.05)
 
     def _take(self, event: Event) -> None:
         if self._state.has_ended:
@@ -218,8 +208,9 @@ class Courier:
                     self._settle(parcel, outcome, self._clock() - begun)
                     return
                 wait = backoff(number, retry_after=outcome.retry_after, random=self._random)
-                if outcome.retry_after:
-                    self._headway = self._clock() + wait  # it is alive and asked for patience
+                if outcome.retry_after and not self._has_asked_for_patience:
+                    self._has_asked_for_patience = True  # which it gets once; then it has to take something, too
+                    self._headway = self._clock() + wait
                 # Towards the end only a receiver that has shown signs of life is worth a wait.
                 is_alive = bool(self._report.delivered or outcome.retry_after)
             if not self._pause(wait, at_the_end=is_alive):
@@ -256,6 +247,7 @@ class Courier:
         self._breaker.succeeded()
         self._slowest = max(self._slowest, seconds)
         self._headway = self._clock()
+        self._has_asked_for_patience = False
         self._report = replace(self._report, delivered=self._report.delivered + 1)
         if self._kept.pop(parcel.id, None) is not None:
             self._arrived.add(parcel.id)

@@ -93,10 +93,10 @@ def advance(state: RunProgress, event: Event) -> tuple[RunProgress, Notification
         return _complete(state, event)
     if event.kind in kinds.RUN_ENDINGS:
         return _fail(state, event)
-    if event.step is not None:
-        return _advance_step(state, event)
     if event.service is not None:
         return _advance_service(state, event)
+    if event.step is not None:
+        return _advance_step(state, event)
     return state, None
 
 
@@ -157,13 +157,8 @@ def _advance_step(state: RunProgress, event: Event) -> tuple[RunProgress, Notifi
 
 def _advance_service(state: RunProgress, event: Event) -> tuple[RunProgress, NotificationPayload]:
     service = str(event.service)
-    moved = _measure(
-        replace(
-            state,
-            services={**state.services, service: event.kind},
-            expected_services=_expected(state, event),
-        )
-    )
+    services = state.services if event.kind == kinds.SERVICE_WARNING else {**state.services, service: event.kind}
+    moved = _measure(replace(state, services=services, expected_services=_expected(state, event)))
     metadata = {"service": service, "status": event.kind.rpartition(".")[2], **event.data}
     return moved, _payload("progress", moved, event, metadata=metadata)
 

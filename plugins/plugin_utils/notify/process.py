@@ -9,6 +9,7 @@ It ends by itself: when the run has ended or the parent has died, and then after
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.provisioning.platform.plugins.module_utils._events import RUN_FAILED, Journal
-from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.courier import Courier, DeliveryReport
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.report import DeliveryReport
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget
 
 _MODULE = "ansible_collections.provisioning.platform.plugins.plugin_utils.notify.process"
@@ -76,13 +77,7 @@ class CourierProcess:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(search)},
             start_new_session=True,
         )
-        assert self._process.stdin is not None
-        try:
-            with self._process.stdin as stream:
-                stream.write(errand.to_json())
-        except BrokenPipeError:
-            pass  # it has died already, which wait() tells
-        self._process.stdin = None
+        self._hand_over(errand)
 
     @property
     def pid(self) -> int:
@@ -97,6 +92,13 @@ class CourierProcess:
         except (subprocess.TimeoutExpired, ValueError, TypeError):
             return None
 
+    def _hand_over(self, errand: Errand) -> None:
+        stream, self._process.stdin = self._process.stdin, None
+        if stream is not None:
+            # If it has died already, wait() tells.
+            with contextlib.suppress(BrokenPipeError), stream:
+                stream.write(errand.to_json())
+
 
 def collections_root() -> str:
     """Return the folder that holds ``ansible_collections``, by which this very file was found."""
@@ -105,6 +107,9 @@ def collections_root() -> str:
 
 def main() -> int:
     """Deliver what the errand on standard input says; return the exit code, 0 when everything was delivered."""
+    # Imported here: HTTP and TLS are the child's business, and take the parent longer than all else it does.
+    from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.courier import Courier
+
     try:
         errand = Errand.from_json(sys.stdin.buffer.read())
         journal = Journal(Path(errand.journal))

@@ -16,17 +16,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils import _even
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Journal
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.follow import JournalFollower, journal_size
+from ansible_collections.provisioning.platform.plugins.plugin_utils.steps import installation_steps
 
-_STEPS = (
-    "validate-prerequisites",
-    "create-work-directory",
-    "generate-secrets",
-    "generate-configuration",
-    "deploy-{platform}",
-    "wait-for-services",
-    "verify-deployment",
-)
-_DEPLOY = re.compile(r"deploy-[a-z0-9-]+")
+_DEPLOY = re.compile(r"deploy-[a-z0-9][a-z0-9-]*")
 _TOLD_OF_SERVICES = ("reason", "error", "remedy", "mode", "address", "required")
 _LONGEST_ERROR = 4000
 
@@ -89,12 +81,14 @@ class Run:
 
 def steps_of(platform: str) -> list[str]:
     """Return the names of the seven steps on a platform."""
-    return [step.format(platform=platform.lower()) for step in _STEPS]
+    return [step.name for step in installation_steps(platform)]
 
 
 def is_step(play: str) -> bool:
     """Whether a play of this name is one of the seven steps, on whatever platform."""
-    return play in _STEPS or _DEPLOY.fullmatch(play) is not None
+    if play.startswith("deploy-"):
+        return _DEPLOY.fullmatch(play) is not None
+    return play in steps_of("")
 
 
 @dataclass
@@ -181,7 +175,7 @@ class RunRecorder:
     def _services(self) -> dict[str, dict[str, Any]]:
         services: dict[str, dict[str, Any]] = {}
         for event in JournalFollower(self.journal.path, offset=self.offset).read():
-            if event.service is None:
+            if event.service is None or event.kind == kinds.SERVICE_WARNING:
                 continue
             known = services.get(event.service, {})
             told = {key: event.data[key] for key in _TOLD_OF_SERVICES if key in event.data}

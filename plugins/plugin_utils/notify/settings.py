@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-import uuid
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,15 @@ from ansible_collections.provisioning.platform.plugins.module_utils._build impor
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Journal
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir, make_directory
-from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import NotificationConfig
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
+    PROFILE_OF_MODE,
+    NotificationConfig,
+)
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget
 
 DEFAULT_WORK_DIR = "~/.provisioning"
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_NAME = 128
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -42,11 +46,13 @@ class RunSettings:
         self._environ = environ
         self._template = template
 
-    @functools.cached_property
-    def installation_id(self) -> str:
-        """The id configured, fit to be the name of a folder, or a new one."""
-        name = _UNSAFE_IN_NAMES.sub("-", self._text("installation_id")).strip(".-")
-        return name or f"{_UNSAFE_IN_NAMES.sub('-', self.mode.lower()) or 'solo'}-{uuid.uuid4().hex[:8]}"
+    def installation_id(self, given: str | None = None) -> str:
+        """Return the id configured, fit to be the name of a folder; else the one given; else a new one.
+
+        :param given: what the program that runs Ansible calls the installation.
+        """
+        name = _UNSAFE_IN_NAMES.sub("-", self._text("installation_id")).strip(".-")[:_LONGEST_NAME]
+        return name or given or self._new_id()
 
     @property
     def platform(self) -> str:
@@ -78,27 +84,36 @@ class RunSettings:
         raise AssertionError("unreachable")
 
     def target(self) -> WebhookTarget | None:
-        """Return whom to notify; nobody when nobody is named, or not in a way that is valid."""
+        """Return whom to notify; nobody when nobody is named, or not in the shape that the first step wants.
+
+        :raises ConfigurationError: nothing can be sent there.
+        """
         written = self._resolved("notifications")
         if not isinstance(written, dict):
             return None
         try:
             config = build(NotificationConfig, _typed(written))
-            if not config.webhook_url:
-                return None
-            target = WebhookTarget(
-                url=config.webhook_url,
-                headers=config.headers,
-                notify_progress=config.notify_progress,
-                notify_completion=config.notify_completion,
-                notify_failure=config.notify_failure,
-                retry_attempts=config.retry_attempts,
-                timeout=config.timeout,
-            )
-            target.check()
         except ConfigurationError:
             return None
+        if not config.webhook_url:
+            return None
+        target = WebhookTarget(
+            url=config.webhook_url,
+            headers=config.headers,
+            notify_progress=config.notify_progress,
+            notify_completion=config.notify_completion,
+            notify_failure=config.notify_failure,
+            retry_attempts=config.retry_attempts,
+            timeout=config.timeout,
+        )
+        target.check()
         return target
+
+    def _new_id(self) -> str:
+        from ansible_collections.provisioning.platform.plugins.plugin_utils.config import new_installation_id
+
+        profiles = {mode.lower(): profile for mode, profile in PROFILE_OF_MODE.items()}
+        return new_installation_id(profiles.get(self.mode.lower().replace("-", ""), "solo"), time.time())
 
     @functools.cached_property
     def _deployment(self) -> dict[str, str]:

@@ -22,7 +22,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import NotificationPayload
 
 #: Seconds that one try may take at most.
-LONGEST_TIMEOUT = 300.0
+LONGEST_TIMEOUT = 600.0
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_IN_URL = re.compile(r"[\x00-\x20\x7f]")
 _SWITCHES = {"completed": "notify_completion", "failed": "notify_failure"}

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from ..guard import Guard
 from ..options import Options
-from ..platform_view import PlatformView, empty_view
+from ..platform_view import PlatformView, unknown_view
 from ..sources import Observer, Source
 from . import page
 from .common import EXCEPTION_HANDLERS, Service
@@ -81,7 +81,7 @@ class Shown:
             self._last = await self._observer.view()
         except (ProvisioningError, OSError) as error:
             if self._last is None:
-                return empty_view(observed_at=time.time(), source="nothing yet", notice=str(error))
+                return unknown_view(observed_at=time.time(), source="nothing yet", notice=str(error))
             return dataclasses.replace(self._last, notice=f"{error} Shown is what was last seen.")
         return self._last
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config import load_file
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
     DeploymentConfig,
     NotificationConfig,
@@ -50,6 +51,22 @@ def test_what_it_says_is_what_is_used_without_it(yaml_example, resolved):
     defaults = UnattendedInstallConfig()
     for name in ("verbose", "fail_fast", "cleanup_on_failure", "work_dir", "registry", "variables"):
         assert yaml_example[name] == getattr(defaults, name)
+
+
+@pytest.mark.parametrize("suffix", [".yml", ".toml"])
+def test_settings_that_are_commented_out_are_accepted_once_they_are_not(suffix, tmp_path):
+    text = (ROOT / "examples" / f"solo{suffix}").read_text()
+    setting = r"\[[a-z.]+\]$|[\w-]+ = .*$" if suffix == ".toml" else r"(  )*[\w-]+:.*$"
+    path = tmp_path / f"solo{suffix}"
+    path.write_text(re.sub(rf"^(\s*)# ({setting})", r"\1\2", text, flags=re.M))
+    loaded = load_file(path, env={"TOKEN": "let-me-in"})
+    assert loaded.config.installation_id == "solo-1"
+    assert loaded.config.provisioning_path == "/usr/local/bin/provisioning"
+    assert loaded.config.deployment.engine_url == "unix:///var/run/docker.sock"
+    assert loaded.config.notifications == NotificationConfig(
+        webhook_url="https://example.com/webhook",
+        headers={"Content-Type": "application/json", "Authorization": "Bearer let-me-in"},
+    )
 
 
 def test_it_has_the_seven_services_of_which_three_are_required(yaml_example):

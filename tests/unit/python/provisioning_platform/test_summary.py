@@ -21,7 +21,7 @@ from provisioning_platform.summary import (
     undelivered,
 )
 
-NO_ENGINE = {"reason": "no container engine answers", "remedy": "Start Docker or Podman.", "required": False}
+NO_ENGINE = {"reason": "Docker does not answer", "remedy": "Start Docker or Podman.", "required": False}
 STARTED = Event("run.started", 0.0, 0, data={"operation": "install", "steps": ["deploy-docker"]})
 
 
@@ -76,7 +76,7 @@ def test_one_sentence_says_how_it_ended(events, text):
 def test_services_missing_for_the_same_reason_share_a_line():
     view = RunView.of([*skipped("b", "c", **NO_ENGINE), failed("d", error="image missing", remedy="Load it.")])
     assert remedies(view) == [
-        "b, c: no container engine answers. Start Docker or Podman.",
+        "b, c: Docker does not answer. Start Docker or Podman.",
         "d: image missing. Load it.",
     ]
 
@@ -90,7 +90,7 @@ def test_the_table_is_aligned():
     assert service_table(RunView.of(events)) == [
         "SERVICE  STATUS   HEALTH   ADDRESS                REASON",
         "gitea    running  healthy  http://127.0.0.1:3000  not there",
-        "coredns  skipped  -        -                      no container engine answers",
+        "coredns  skipped  -        -                      Docker does not answer",
     ]
 
 
@@ -137,9 +137,19 @@ def test_each_problem_is_told_once():
     assert failure(view) == [f"install failed: {error}", "  coredns: port 8053 is taken."]
 
 
-def test_what_failed_its_health_check_and_was_kept_is_named_so():
-    view = RunView.of([*started("a"), failed("a", error="no answer")])
-    assert aftermath(view) == ["Left running: a (unhealthy)."]
+def test_what_failed_and_was_kept_is_named_so():
+    view = RunView.of([*started("a", "b"), failed("a", error="no answer")])
+    assert aftermath(view) == ["Kept as it failed: a.", "Left running: b."]
+
+
+def test_what_the_clean_up_reports_is_told():
+    view = RunView.of([*started("a", "b"), failed("a", error="no answer")])
+    view.take_back(["a", "b", "/w/config", "/w/data"])
+    assert aftermath(view) == [
+        "Cleaned up, because this run had created it: a, b and 2 files and folders.",
+        "No service was left running.",
+    ]
+    assert [(one.name, one.status) for one in view.services.values()] == [("a", "failed"), ("b", "removed")]
 
 
 def test_a_cancelled_run_names_what_was_left_running():

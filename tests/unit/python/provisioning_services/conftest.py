@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
-from ansible_collections.provisioning.platform.plugins.module_utils._manager import ServiceStatus
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.module_utils._status import ServiceStatus
 from provisioning_services.platform_view import PlatformView, platform_view
 
 Seen = tuple[ServiceDefinition, ServiceStatus]

@@ -17,7 +17,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     DriverError,
     Problem,
 )
-from provisioning_services.platform_view import PlatformView, empty_view
+from provisioning_services.platform_view import PlatformView, unknown_view
 from provisioning_services.sources import Observer, OrchestratorSource, ask_orchestrator
 
 NOBODY = "http://127.0.0.1:9"
@@ -81,7 +81,7 @@ def url_of(server: Server) -> str:
 
 
 def nothing() -> PlatformView:
-    return empty_view(observed_at=1.0, source="nowhere", notice="")
+    return unknown_view(observed_at=1.0, source="nowhere", notice="")
 
 
 # --- the orchestrator ------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_where_the_engine_knows_nothing_either_the_last_answer_stays(server, eng
 def test_where_nothing_was_ever_known_the_view_is_empty_with_the_notice():
     view = OrchestratorSource(NOBODY, Source(nothing())).fetch()
 
-    assert view.verdict == "empty"
+    assert view.verdict == "unknown"
     assert "it cannot be reached" in view.notice
 
 
@@ -205,7 +205,7 @@ def test_an_error_reaches_all_who_wait_and_the_next_one_asks_again():
 
     failed, view = asyncio.run(scenario())
     assert [str(error) for error in failed] == ["state/web.json: is damaged."] * 2
-    assert view.verdict == "empty"
+    assert view.verdict == "unknown"
     assert source.asked == 2
 
 
@@ -222,7 +222,7 @@ def test_an_observation_that_hangs_is_given_up_on_but_not_begun_twice():
         await asyncio.sleep(0.02)
         return await observer.view()
 
-    assert asyncio.run(scenario()).verdict == "empty"
+    assert asyncio.run(scenario()).verdict == "unknown"
     assert source.asked == 1
 
 
@@ -236,4 +236,4 @@ def test_the_event_loop_goes_on_while_the_source_blocks():
         source.gate.set()  # only reached because the loop is free
         return await pending
 
-    assert asyncio.run(scenario()).verdict == "empty"
+    assert asyncio.run(scenario()).verdict == "unknown"

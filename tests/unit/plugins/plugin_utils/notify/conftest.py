@@ -33,12 +33,12 @@ class Script:
             self.event("step.started", step=name)
             if name.startswith("deploy-"):
                 for service in ("orchestrator", "control-center", "gitea"):
-                    self.event("service.starting", service=service, data={"reason": "not there"})
-                    self.event("service.started", service=service)
+                    self.event("service.starting", service=service, step=name, data={"reason": "not there"})
+                    self.event("service.started", service=service, step=name)
             if name == "wait-for-services":
                 for service in ("orchestrator", "control-center"):
-                    self.event("service.healthy", service=service, data={"address": "http://127.0.0.1:8080"})
-                self.event("service.failed", service="gitea", data={"error": "no image", "required": False})
+                    self.event("service.healthy", service=service, step=name, data={"address": "http://127.0.0.1:8080"})
+                self.event("service.failed", service="gitea", step=name, data={"error": "no image", "required": False})
             self.event("step.completed", step=name)
 
     def complete(self) -> None:

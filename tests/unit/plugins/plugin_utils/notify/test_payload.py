@@ -79,7 +79,9 @@ def test_progress_moves_within_the_deploy_step_as_services_start(script):
     script.event("step.started", step="deploy-docker", data={"total_services": 4})
     for number in range(4):
         script.event("service.started", service=f"s{number}")
-    progress = [payload["progress"] for payload in payloads_of(script.journal) if payload["current_step"][:6] == "deploy"]
+    progress = [
+        payload["progress"] for payload in payloads_of(script.journal) if payload["current_step"][:6] == "deploy"
+    ]
     assert progress == [57, 60, 64, 67, 71]
 
 
@@ -108,7 +110,9 @@ def test_nothing_is_told_after_the_ending(script):
 
 def test_a_completed_step_tells_how_long_it_took():
     payload = last(
-        at("run.started", steps=["a"]), at("step.started", time=100.0, step="a"), at("step.completed", time=102.5, step="a")
+        at("run.started", steps=["a"]),
+        at("step.started", time=100.0, step="a"),
+        at("step.completed", time=102.5, step="a"),
     )
     assert payload is not None
     assert payload.metadata == {"step": "a", "duration_ms": 2500}
@@ -171,3 +175,13 @@ def test_text_that_is_no_unicode_can_still_be_sent():
     payload = last(at("run.failed", error="caf\udce9"))
     assert payload is not None
     assert json.loads(payload.to_json())["error"] == "caf\udce9"
+
+
+def test_a_warning_about_a_service_is_told_and_leaves_its_status(script):
+    script.begin()
+    script.event("step.started", step="deploy-docker", data={"total_services": 1})
+    script.event("service.started", service="api", step="deploy-docker")
+    script.event("service.warning", service="api", step="deploy-docker", data={"reason": "no limit"})
+    started, warned = payloads_of(script.journal)[-2:]
+    assert warned["metadata"] == {"service": "api", "status": "warning", "reason": "no limit"}
+    assert warned["progress"] == started["progress"]

@@ -38,7 +38,8 @@ def ending(journal: Journal) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("platform", "deploy"), [("Docker", "deploy-docker"), ("OrbStack", "deploy-orbstack"), ("Kubernetes", "deploy-kubernetes")]
+    ("platform", "deploy"),
+    [("Docker", "deploy-docker"), ("OrbStack", "deploy-orbstack"), ("Kubernetes", "deploy-kubernetes")],
 )
 def test_the_seven_steps_name_the_platform(platform, deploy):
     steps = steps_of(platform)
@@ -84,6 +85,7 @@ def test_completion_gathers_what_became_of_services(recorder, journal):
     recorder.play("deploy-docker")
     journal.append("service.started", service="api", data={"mode": "binary"})
     journal.append("service.healthy", service="api", data={"address": "http://127.0.0.1:8083", "required": True})
+    journal.append("service.warning", service="api", data={"reason": "no limit can be set"})
     journal.append("service.skipped", service="gitea", data={"reason": "no engine", "remedy": "Start Docker."})
     end(recorder)
     assert ending(journal) == {
@@ -179,7 +181,10 @@ def test_an_operation_that_is_no_installation_has_no_steps_to_count(journal):
         ({}, "Start: the task failed", "failed"),
         ({"msg": "All items failed", "results": [{"msg": "ok"}, {"failed": True, "msg": "b"}]}, "Start: b", "failed"),
         (
-            {"msg": "gitea: port 3000 is taken.", "provisioning_error": {"kind": "prerequisites", "problems": [PROBLEM]}},
+            {
+                "msg": "gitea: port 3000 is taken.",
+                "provisioning_error": {"kind": "prerequisites", "problems": [PROBLEM]},
+            },
             "gitea: port 3000 is taken.",
             "prerequisites",
         ),

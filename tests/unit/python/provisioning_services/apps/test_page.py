@@ -6,7 +6,7 @@ import re
 
 import pytest
 from provisioning_services.apps.page import fragment, graph_in_words, is_web_address, page, span, status_tone, tone
-from provisioning_services.platform_view import empty_view
+from provisioning_services.platform_view import unknown_view
 
 EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
@@ -82,10 +82,18 @@ def test_the_page_works_under_its_strict_policy(seen, view_of):
     ]
 
 
-def test_a_notice_stands_on_the_page_and_an_empty_platform_tells_what_to_do():
-    html = page(empty_view(observed_at=0.0, source="nowhere", notice="The orchestrator is away."))
+def test_a_platform_of_which_nothing_is_known_says_why():
+    html = page(unknown_view(observed_at=0.0, source="nowhere", notice="The orchestrator is away."))
 
+    assert ">Unknown</h1>" in html
     assert "The orchestrator is away." in html
+    assert "provisioning-run" not in html
+
+
+def test_an_empty_platform_tells_what_to_do(view_of):
+    html = page(view_of())
+
+    assert "No services are installed." in html
     assert "provisioning-run --config" in html
     assert "Dependencies" not in html
 

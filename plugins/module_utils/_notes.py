@@ -1,0 +1,98 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing down what reality does not keep about services: why, when, by whom, and what went wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ._audit import who
+from ._build import to_dict
+from ._converge import Outcome
+from ._model import ServiceDefinition, ServiceState
+from ._plan import Action, Goal, Plan
+from ._state import StateStore
+
+
+class Notes:
+    """Keeps the states of services.
+
+    :param services: all definitions by name.
+    """
+
+    def __init__(self, states: StateStore, services: Mapping[str, ServiceDefinition]) -> None:
+        self._states = states
+        self._services = services
+
+    def start(self, action: Action, rendered: dict[str, Any]) -> None:
+        """A service was started."""
+        now = time.time()
+        before = self._states.read(action.service)
+        self._states.write(
+            ServiceState(
+                name=action.service,
+                mode=self._services[action.service].mode,
+                reason=action.reason,
+                changed_at=now,
+                changed_by=who(),
+                started_at=now,
+                restarts=before.restarts if before else 0,
+                definition=self._definition(action.service),
+                rendered=rendered,
+            )
+        )
+
+    def gone(self, action: Action) -> None:
+        """A service was stopped or removed."""
+        if action.verb == "remove":
+            self._states.remove(action.service)
+        else:
+            self._states.update(
+                action.service, wanted="stopped", reason=action.reason, changed_at=time.time(), changed_by=who()
+            )
+
+    def definitions(self, decided: Plan) -> None:
+        """Settings that do not touch a running service, e.g. its health check, are written down as they change."""
+        for name, action in decided.actions.items():
+            if action.verb == "none" and action.digest and name not in decided.unavailable:
+                state = self._states.read(name)
+                if state is None:
+                    self.start(action, decided.rendered[name])
+                elif state.definition != self._definition(name):
+                    self._states.update(name, definition=self._definition(name))
+
+    def endings(self, goals: Mapping[str, Goal], outcomes: Mapping[str, Outcome]) -> None:
+        """What did not become what it was to be is known with the reason; what is gone is forgotten."""
+        for name, goal in goals.items():
+            outcome = outcomes.get(name)
+            if goal == "absent":
+                if outcome is None or outcome.is_well:
+                    self._states.remove(name)
+            elif outcome is not None and outcome.result in ("failed", "skipped"):
+                self._trouble(name, outcome.reason)
+            elif outcome is not None and outcome.is_well:
+                self._overcome(name)
+
+    def was_started(self, name: str) -> bool:
+        """Whether the service was ever started, so that something of it may be there."""
+        state = self._states.read(name)
+        return state is not None and state.started_at is not None
+
+    def _trouble(self, name: str, reason: str) -> None:
+        state = self._states.read(name)
+        if state is None:
+            service = self._services[name]
+            state = ServiceState(name=name, mode=service.mode, definition=self._definition(name), changed_by=who())
+            self._states.write(state)
+        self._states.update(name, last_error=reason, changed_at=time.time())
+
+    def _overcome(self, name: str) -> None:
+        state = self._states.read(name)
+        if state is not None and state.last_error is not None:
+            self._states.update(name, last_error=None)
+
+    def _definition(self, name: str) -> dict[str, Any]:
+        document: dict[str, Any] = to_dict(self._services[name], sparse=True)
+        return document

@@ -1,0 +1,54 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds for all services of a host, and is written down for those who come without a configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ._build import build
+from ._errors import ConfigurationError, Problem
+from ._model import Scalar
+from ._paths import WorkDir, write_atomically
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for all services of a host.
+
+    :param env: environment variables that every service gets.
+    """
+
+    project: str = "provisioning"
+    engine: str = "docker"
+    engine_url: str | None = None
+    env: dict[str, Scalar] = field(default_factory=dict)
+
+
+def read_settings(layout: WorkDir) -> Settings:
+    """Return the settings of what is installed; the usual ones where none were written.
+
+    :raises ConfigurationError: the file is damaged.
+    """
+    path = _path(layout)
+    try:
+        return build(Settings, json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return Settings()
+    except (ValueError, ConfigurationError) as error:
+        raise ConfigurationError(Problem(str(path), f"is damaged: {error}", "Run the installation again.")) from error
+
+
+def write_settings(layout: WorkDir, settings: Settings) -> None:
+    """Write settings down; nothing is written when they are there already.
+
+    :raises OSError: they cannot be written.
+    """
+    if not _path(layout).exists() or read_settings(layout) != settings:
+        write_atomically(_path(layout), json.dumps(asdict(settings)))
+
+
+def _path(layout: WorkDir) -> Path:
+    return layout.root / "services" / "settings.json"

@@ -1,0 +1,408 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``provisioning-run`` as its users run it: the real command, the real playbooks, services that are real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from provisioning_platform.configuration import load_installation
+from provisioning_platform.unattended import run_operation
+
+from tests.fixtures.receiver import Receiver
+
+ROOT = Path(__file__).parents[2]
+PROFILE = ["orchestrator", "control-center", "api-gateway", "mcp-server", "coredns", "gitea", "oci-registry"]
+SECRET = "hunter2-of-the-environment"
+STEPS = [
+    "validate-prerequisites",
+    "create-work-directory",
+    "generate-secrets",
+    "generate-configuration",
+    "deploy-docker",
+    "wait-for-services",
+    "verify-deployment",
+]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def web(port: int | str, **more: Any) -> dict[str, Any]:
+    """A service that is healthy as soon as it listens."""
+    return {
+        "port": port,
+        "deployment": {
+            "mode": "binary",
+            "binary": {"command": sys.executable, "args": ["-m", "http.server", str(port), "--bind", "127.0.0.1"]},
+        },
+        "health": {"type": "tcp", "port": port},
+        "startup": {"timeout": 20},
+        **more,
+    }
+
+
+def sleeper(**more: Any) -> dict[str, Any]:
+    """A service that runs and never becomes healthy."""
+    return {
+        "deployment": {"mode": "binary", "binary": {"command": "/bin/sleep", "args": ["600"]}},
+        "health": {"type": "file", "path": "${self.data_dir}/never"},
+        "startup": {"timeout": 60},
+        **more,
+    }
+
+
+@dataclass
+class Platform:
+    """A configuration of services of its own, in a folder of its own."""
+
+    folder: Path
+    services: dict[str, dict[str, Any]]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def work_dir(self) -> Path:
+        return self.folder / "work"
+
+    @property
+    def config(self) -> Path:
+        registry = self.folder / "services.yml"
+        registry.write_text(json.dumps({"services": self.services}), encoding="utf-8")
+        document = {
+            "installation_id": "e2e",
+            "work_dir": str(self.work_dir),
+            "registry": ["services.yml"],
+            "deployment": {"services": [{"name": name, "enabled": False} for name in PROFILE]},
+            **self.settings,
+        }
+        path = self.folder / "platform.yml"
+        path.write_text(json.dumps(document), encoding="utf-8")
+        path.chmod(0o600)
+        return path
+
+    @property
+    def journal(self) -> Path:
+        return self.work_dir / "installations" / "e2e" / "events.jsonl"
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.journal.read_text(encoding="utf-8").splitlines()]
+
+    def command(self, *arguments: str) -> list[str]:
+        # Elsewhere than the checkout: neither its ansible.cfg nor its paths may be found by chance.
+        return [sys.executable, "-m", "provisioning_platform", *arguments, "--config", str(self.config)]
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env={**ENVIRONMENT, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=150,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def await_event(self, kind: str, *, seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not self.journal.exists() or f'"{kind}"' not in self.journal.read_text(encoding="utf-8"):
+            assert time.monotonic() < deadline, f"no {kind} within {seconds} s"
+            time.sleep(0.05)
+
+    def uninstall(self) -> None:
+        if (self.work_dir / "services").exists():
+            result = run_operation("uninstall", load_installation(self.config), variables={"purge": True})
+            assert result.outcome.status == "successful", "\n".join(result.outcome.output_tail)
+
+
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PROVISIONING_"))},
+    "PYTHONPATH": os.pathsep.join([str(ROOT / "python"), str(ROOT / "playbooks/collections")]),
+    "TOKEN": SECRET,
+}
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
+    made: list[Platform] = []
+
+    def make(services: dict[str, dict[str, Any]] | None = None, **settings: Any) -> Platform:
+        made.append(Platform(tmp_path, services or {"web": web(free_port())}, settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.uninstall()
+
+
+def processes(text: str) -> list[int]:
+    """Return the pids of the processes that have a text in their command line, this one apart."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in line and int(path.parent.name) != os.getpid():
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_an_installation_is_planned_made_and_then_left_alone(platform):
+    one = platform({"web": web(free_port()), "second": web(free_port(), depends_on=["web"])})
+
+    planned = one.run("plan")
+    assert (planned.returncode, planned.stderr) == (10, "")
+    assert [line.split()[:2] for line in planned.stdout.splitlines()[1:3]] == [["web", "create"], ["second", "create"]]
+    assert planned.stdout.splitlines()[-1] == "2 changes: 2 to create."
+    assert not one.work_dir.exists()
+
+    installed = one.run()
+    assert (installed.returncode, installed.stderr) == (0, "")
+    assert installed.stdout.splitlines()[-1] == "2 of 2 services installed."
+    assert "deploy-docker           web              started  (not there)" in installed.stdout
+    assert [event["step"] for event in one.events() if event["kind"] == "step.completed"] == STEPS
+
+    again = one.run("--quiet")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout == "2 of 2 services installed. Nothing had to be changed.\n"
+    nothing = one.run("plan", "--json")
+    assert nothing.returncode == 0
+    assert [json.loads(line)["action"] for line in nothing.stdout.splitlines()] == ["none", "none"]
+
+
+def test_json_gives_events_and_nothing_else(platform):
+    one = platform(notifications={"webhook_url": "http://127.0.0.1:1/"})
+    run = one.run("--json")
+    events = [json.loads(line) for line in run.stdout.splitlines()]
+    assert run.returncode == 0
+    assert (events[0]["kind"], events[-1]["kind"]) == ("run.started", "run.completed")
+    assert events == one.events()
+
+
+def test_a_service_that_fails_is_named_and_cleaned_up(platform):
+    one = platform({"web": web(free_port()), "broken": web(free_port(), depends_on=["web"])})
+    one.services["broken"]["deployment"]["binary"] = {"command": "/bin/false"}
+    run = one.run()
+    assert run.returncode == 1
+    assert "install failed in deploy-docker: broken: " in run.stderr
+    assert "Cleaned up, because this run had created it: " in run.stderr
+    assert "No service was left running." in run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_an_optional_service_that_fails_degrades_the_installation(platform):
+    one = platform({"web": web(free_port()), "broken": web(free_port(), required=False)})
+    one.services["broken"]["deployment"]["binary"] = {"command": "/nonexistent/binary"}
+    run = one.run()
+    assert run.returncode == 4
+    assert "1 of 2 services; 1 skipped (broken)" in run.stdout
+    assert one.events()[-1]["data"]["degraded"] is True
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"deploymnt": {}}, "deploymnt"),
+        ({"verbose": "perhaps", "fail_fast": 3}, "fail_fast"),
+        ({"notifications": {"webhook_url": "http://example.com/"}}, "https"),
+        ({"variables": {"a": "${NOT_SET_ANYWHERE}"}, "env_vars": {"A": "${NOT_SET_ANYWHERE}"}}, "NOT_SET_ANYWHERE"),
+    ],
+)
+def test_a_wrong_configuration_touches_nothing(platform, settings, said):
+    one = platform(**settings)
+    for subcommand in ("validate", "plan", "--quiet"):
+        run = one.run(subcommand)
+        assert run.returncode == 2
+        assert said in run.stderr
+        assert all(line.startswith("error: ") for line in run.stderr.splitlines())
+        assert run.stdout == ""
+        assert not one.work_dir.exists()
+
+
+def test_a_file_that_is_not_there_and_broken_toml_are_one_error_each(tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("installation_id = \n", encoding="utf-8")
+    for path, said in ((tmp_path / "none.toml", "No such file"), (broken, "is not TOML")):
+        run = subprocess.run(
+            [sys.executable, "-m", "provisioning_platform", "--config", str(path)],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (run.returncode, len(run.stderr.splitlines())) == (2, 1)
+        assert str(path) in run.stderr
+        assert said in run.stderr
+
+
+def test_a_variable_of_the_command_line_fills_in(platform):
+    port = free_port()
+    one = platform({"web": web("${var.port}")}, variables={"other": 1})
+    assert one.run("validate").returncode == 2
+    assert one.run("validate", "--var", f"port={port}").returncode == 0
+    wrong = one.run("validate", "--var", "port")
+    assert wrong.returncode == 2
+    assert "NAME=VALUE" in wrong.stderr
+
+
+def test_secrets_of_the_environment_are_written_nowhere(platform):
+    with Receiver() as receiver:
+        one = platform(
+            {"web": web(free_port()), "slow": sleeper()},
+            notifications={"webhook_url": receiver.url, "headers": {"Authorization": "Bearer ${TOKEN}"}},
+            verbose=True,
+        )
+        run = one.start()
+        one.await_event("service.starting")
+        assert processes(SECRET) == []
+        folders = list(Path(os.environ.get("TMPDIR", "/tmp")).glob("provisioning-run-*/variables.yml"))
+        assert folders
+        for path in folders:
+            assert SECRET not in path.read_text(encoding="utf-8")
+            assert path.stat().st_mode & 0o777 == 0o600
+            assert path.parent.stat().st_mode & 0o777 == 0o700
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(60) == 143
+        run.communicate()
+        assert receiver.deliveries[0].headers["authorization"] == f"Bearer {SECRET}"
+    log = one.journal.with_name("provisioning-run.log")
+    assert "TASK [" in log.read_text(encoding="utf-8")
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert not any(folder.parent.exists() for folder in folders)
+    kept = [path for path in one.work_dir.rglob("*") if path.is_file()]
+    assert [path for path in kept if SECRET in path.read_text(encoding="utf-8", errors="replace")] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "Cancelled"), (signal.SIGTERM, 143, "Terminated")]
+)
+def test_a_signal_stops_the_run_and_says_what_was_left(platform, number, code, word):
+    with Receiver() as receiver:
+        one = platform(
+            {"web": web(free_port()), "slow": sleeper(depends_on=["web"])},
+            notifications={"webhook_url": receiver.url},
+        )
+        run = one.start()
+        one.await_event("slow")
+        run.send_signal(number)
+        output, errors = run.communicate(timeout=60)
+        assert run.returncode == code
+        assert f"{word} in " in errors
+        assert "Left running: web and slow." in errors
+        assert "Traceback" not in output + errors
+        assert receiver.payloads[-1]["event"] == "failed"
+        assert receiver.payloads[-1]["error"] == "cancelled"
+    last = one.events()[-1]
+    assert (last["kind"], last["data"]["left_running"]) == ("run.cancelled", ["web", "slow"])
+    assert processes(str(one.folder / "work")) == []
+    assert processes("ansible-playbook") == []
+
+
+def test_a_second_signal_ends_it_at_once(platform):
+    with Receiver("hangs") as receiver:
+        one = platform({"slow": sleeper()}, notifications={"webhook_url": receiver.url})
+        run = one.start()
+        one.await_event("service.starting")
+        begun = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=30)
+        assert run.returncode == 130
+        assert time.monotonic() - begun < 3
+    assert one.events()[-1]["kind"] == "run.cancelled"
+    assert processes("ansible-playbook") == []
+
+
+def test_a_second_run_of_an_installation_is_refused_with_the_pid_of_the_first(platform):
+    one = platform({"slow": sleeper()})
+    first = one.start()
+    one.await_event("run.started")
+    second = one.run()
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=60)
+    assert second.returncode == 3
+    assert f"pid {first.pid}" in second.stderr
+    assert [event["kind"] for event in one.events()].count("run.started") == 1
+
+
+def test_a_receiver_is_told_everything_in_order(platform):
+    with Receiver() as receiver:
+        one = platform(notifications={"webhook_url": receiver.url})
+        assert one.run("--quiet").returncode == 0
+        events = receiver.events
+        assert (events[0], events[-1], events.count("step_completed")) == ("started", "completed", 7)
+        progress = [payload["progress"] for payload in receiver.payloads]
+        assert progress == sorted(progress)
+        assert progress[-1] == 100
+
+
+@pytest.mark.parametrize("mode", ["down", "hangs", "500"])
+def test_a_receiver_that_fails_costs_a_warning_and_little_time(platform, mode):
+    with Receiver(mode) as receiver:
+        one = platform(notifications={"webhook_url": receiver.url, "retry_attempts": 0})
+        run = one.run("--quiet")
+    assert run.returncode == 0
+    assert "could not be delivered" in run.stderr
+    assert "s3cret" not in run.stderr
+    assert one.journal.with_name("outbox.jsonl").exists()
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_run(platform):
+    one = platform()
+    run = one.start("--json")
+    assert run.stdout is not None
+    run.stdout.readline()
+    run.stdout.close()
+    assert run.wait(120) == 0
+    assert one.events()[-1]["kind"] == "run.completed"
+
+
+def test_an_ansible_that_cannot_start_is_one_clear_error(platform):
+    one = platform()
+    run = one.run(ANSIBLE_STDOUT_CALLBACK="default", ANSIBLE_STRATEGY="no.such.strategy", ANSIBLE_FORKS="none")
+    assert run.returncode == 1
+    assert run.stderr.startswith("install failed: Ansible ended with exit code ")
+    assert "Traceback" not in run.stderr
+
+
+def test_a_sample_is_valid_as_it_is_printed(tmp_path):
+    for file_format, name in (("toml", "solo.toml"), ("yaml", "solo.yml")):
+        command = [sys.executable, "-m", "provisioning_platform"]
+        with (tmp_path / name).open("w", encoding="utf-8") as stream:
+            subprocess.run([*command, "sample", "--format", file_format], env=ENVIRONMENT, stdout=stream, check=True)
+        assert (tmp_path / name).read_bytes() == (ROOT / "examples" / name).read_bytes()
+        valid = subprocess.run(
+            [*command, "validate", "--config", name],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert valid.stdout.startswith("OK\n")
