@@ -48,7 +48,7 @@ options:
 requirements:
   - enable in configuration (C(callbacks_enabled = provisioning.platform.webhook))
 author:
-  - Provisioning Platform contributors
+  - Provisioning Platform contributors (@provisioning)
 """
 
 import os

@@ -11,13 +11,14 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
+from ._errors import Problem
 from ._model import ServiceDefinition
-from ._process import command_name
+from ._process import command_name, group_of
 
 _PUBLISHED = re.compile(
     r"^(?:(?P<address>\[[0-9a-fA-F:]+\]|[0-9.]+|[A-Za-z][A-Za-z0-9.-]*):)?(?P<host>\d+(?:-\d+)?):(?P<container>\d+(?:-\d+)?)"
@@ -71,6 +72,18 @@ def needed(service: ServiceDefinition) -> list[Port]:
     return []
 
 
+def problems(service: ServiceDefinition, *, ours: Collection[str] = ()) -> list[Problem]:
+    """Return which ports the service needs and cannot have, and who has them.
+
+    :param ours: pids of processes that are left of it and will be stopped before it is started.
+    """
+    try:
+        wanted = needed(service)
+    except ValueError as error:
+        return [Problem(service.name, str(error), f"Correct deployment.docker.ports of {service.name}.")]
+    return [found for port in wanted if (found := _problem(service, port, ours)) is not None]
+
+
 def is_free(port: Port) -> bool:
     """Whether the port can be bound now.
 
@@ -103,6 +116,26 @@ def holder(port: Port) -> str:
 def holders(port: Port) -> Iterator[int]:
     """Yield the pids of those who have a port, so far as that may be known."""
     return _pids_with(_inodes(port))
+
+
+def _problem(service: ServiceDefinition, port: Port, ours: Collection[str]) -> Problem | None:
+    try:
+        if is_free(port) or _is_ours(port, ours):
+            return None
+    except ValueError as error:
+        return Problem(service.name, str(error), "Choose one from 1 to 65535.")
+    except PermissionError:
+        return Problem(service.name, f"port {port} may only be bound by root", "Choose one from 1024 on, or be root.")
+    except OSError as error:
+        why = f"{port.address} is not an address of this host: {error.strerror or error}"
+        return Problem(service.name, why, "Correct deployment.bind_address.")
+    remedy = f"Stop it, or set deployment.services[{service.name}].port."
+    return Problem(service.name, f"port {port} is taken by {holder(port)}", remedy)
+
+
+def _is_ours(port: Port, ours: Collection[str]) -> bool:
+    pids = list(holders(port)) if ours else []
+    return bool(pids) and all(str(pid) in ours or str(group_of(pid)) in ours for pid in pids)
 
 
 def _range(text: str) -> range:

@@ -132,31 +132,7 @@ def check_ports(service: ServiceDefinition, *, ours: Collection[str] = ()) -> li
 
     :param ours: pids of processes that are left of it and will be stopped before it is started.
     """
-    try:
-        needed = _ports.needed(service)
-    except ValueError as error:
-        return [Problem(service.name, str(error), f"Correct deployment.docker.ports of {service.name}.")]
-    return [problem for port in needed if (problem := _port_problem(service, port, ours)) is not None]
-
-
-def _port_problem(service: ServiceDefinition, port: _ports.Port, ours: Collection[str]) -> Problem | None:
-    remedy = f"Stop it, or set deployment.services[{service.name}].port."
-    try:
-        if _ports.is_free(port) or _is_ours(port, ours):
-            return None
-        return Problem(service.name, f"port {port} is taken by {_ports.holder(port)}", remedy)
-    except ValueError as error:
-        return Problem(service.name, str(error), "Choose one from 1 to 65535.")
-    except PermissionError:
-        return Problem(service.name, f"port {port} may only be bound by root", "Choose one from 1024 on, or be root.")
-    except OSError as error:
-        why = f"{port.address} is not an address of this host: {error.strerror or error}"
-        return Problem(service.name, why, "Correct deployment.bind_address.")
-
-
-def _is_ours(port: _ports.Port, ours: Collection[str]) -> bool:
-    pids = list(_ports.holders(port)) if ours else []
-    return bool(pids) and all(str(pid) in ours or str(_process.group_of(pid)) in ours for pid in pids)
+    return _ports.problems(service, ours=ours)
 
 
 def check_service_conflicts(

@@ -9,6 +9,7 @@ import functools
 import os
 import select
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,11 @@ def is_alive(identity: ProcessIdentity) -> bool:
 def started_at(identity: ProcessIdentity) -> float:
     """Return when the process started, unix time in seconds."""
     return _boot_time() + identity.start_time / os.sysconf("SC_CLK_TCK")
+
+
+def ticks_since_boot() -> int:
+    """Return the time now as start times are counted."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
 
 
 def command_name(pid: int) -> str:

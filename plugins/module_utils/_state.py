@@ -36,6 +36,7 @@ class PidRecord:
     :param group: its process group, which is also its session.
     :param digest: of what was asked for when it was started.
     :param exit_code: how it ended, once that is known.
+    :param stopped: whether it ended because it was asked to.
     """
 
     identity: ProcessIdentity
@@ -43,6 +44,7 @@ class PidRecord:
     digest: str
     replica: int = 1
     exit_code: int | None = None
+    stopped: bool = False
 
 
 class PidStore:
@@ -76,6 +78,7 @@ class PidStore:
                 "digest": record.digest,
                 "replica": record.replica,
                 "exit_code": record.exit_code,
+                "stopped": record.stopped,
             }
             for record in records
         ]
@@ -99,7 +102,8 @@ def _record(document: dict[str, Any]) -> PidRecord:
     if document["pid"] < 2 or document["group"] < 2:
         raise ValueError
     identity = ProcessIdentity(document["pid"], document["start_time"], document["boot_id"])
-    return PidRecord(identity, document["group"], document["digest"], document["replica"], code)
+    stopped = bool(document.get("stopped"))
+    return PidRecord(identity, document["group"], document["digest"], document["replica"], code, stopped)
 
 
 class StateStore:

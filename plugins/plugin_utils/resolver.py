@@ -146,6 +146,7 @@ class Resolver:
         if _asks_for_addresses(own):
             why = "its own address cannot depend on that of a service"
             self._problems.append(Problem(name, why, "Write its port, bind_address and ports without ${service...}."))
+            return None, True
         return definition, True
 
     def _substitution(self, name: str, book: AddressBook) -> Substitution:

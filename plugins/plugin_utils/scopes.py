@@ -70,7 +70,7 @@ def common_scopes(surroundings: Surroundings) -> dict[str, Lookup]:
     """Return the scopes that depend on no service: ``deployment.`` and ``var.``."""
     deployment = surroundings.deployment()
     return {
-        "deployment": lambda names, path: _present(member(deployment, names, "setting deployment.")),
+        "deployment": lambda names, path: _present(member(deployment, names, "setting of deployment called")),
         "var": lambda names, path: member(surroundings.config.variables, names, "variable"),
     }
 

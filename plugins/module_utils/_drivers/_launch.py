@@ -1,25 +1,117 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a process is started with: its executable and its environment. Pure but for looking at files."""
+"""What a process is started with: its executable, its environment, its user and what that user must have."""
 
 from __future__ import annotations
 
+import contextlib
+import grp
 import os
 import pwd
 import shutil
+import stat
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from .._model import Scalar
+from .._errors import Problem
+from .._model import BinaryDeployment, Scalar, ServiceDefinition
+from .._paths import WorkDir, make_directory
 
 # A service's environment is its own: what a pipeline or a shell happens to hold, its secrets and the marks by which
 # Jenkins (JENKINS_NODE_COOKIE, BUILD_ID) and GitHub's runner (RUNNER_TRACKING_ID) kill at job end, stays outside.
 _INHERITED = frozenset(
-    {"LANG", "LANGUAGE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+    {"LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
     | {name for proxy in ("http_proxy", "https_proxy", "no_proxy") for name in (proxy, proxy.upper())}
 )
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PASSAGE_MODE = 0o711  # another user may pass through to what is his, but not look round
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whom a process runs as.
+
+    :param groups: all his groups, the main one included.
+    """
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+    groups: tuple[int, ...] = ()
+
+
+def account_of(user: str | None, group: str | None = None) -> Account:
+    """Return an account, by default our own.
+
+    :param group: instead of the user's main one.
+    :raises KeyError: there is no such user or group.
+    """
+    if user is None:
+        return _own_account()
+    entry = pwd.getpwnam(user)
+    gid = grp.getgrnam(group).gr_gid if group else entry.pw_gid
+    return Account(user, entry.pw_uid, gid, entry.pw_dir, tuple(os.getgrouplist(user, gid)))
+
+
+def _own_account() -> Account:
+    uid, gid = os.getuid(), os.getgid()
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:  # containers are run as users that no file knows
+        return Account(str(uid), uid, gid, os.environ.get("HOME", "/"))
+    return Account(entry.pw_name, uid, gid, entry.pw_dir)
+
+
+def user_problems(service: ServiceDefinition, binary: BinaryDeployment, layout: WorkDir) -> list[Problem]:
+    """Return why a service cannot run as the user and group its definition names."""
+    problems = []
+    if binary.group is not None and not _is_group(binary.group):
+        problems.append(Problem(service.name, f"there is no group {binary.group}", "Create it or name another."))
+    if binary.user is None:
+        return problems
+    try:
+        account = account_of(binary.user)
+    except KeyError:
+        remedy = "Create it, or name another in binary.user."
+        return [*problems, Problem(service.name, f"there is no user {binary.user}", remedy)]
+    if os.geteuid() not in (0, account.uid):
+        remedy = "Run as root, or drop binary.user."
+        problems.append(Problem(service.name, f"only root may start it as {binary.user}", remedy))
+    obstacle = _obstacle(account, layout.root)
+    if obstacle is not None:
+        remedy = "Set work_dir to a place that others may enter, e.g. below /var/lib, or drop binary.user."
+        why = f"{binary.user} cannot reach {layout.root}, since {obstacle} is closed to others"
+        problems.append(Problem(service.name, why, remedy))
+    return problems
+
+
+def hand_over(folder: Path, account: Account, layout: WorkDir) -> None:
+    """Make a folder of the work dir, if need be, and give it to a user with all that is in it, and the way to it.
+
+    :raises OSError: it cannot be done.
+    """
+    make_directory(folder)
+    if os.geteuid() != 0 or account.uid == 0:
+        return
+    if folder.stat().st_uid != account.uid:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
+    open_way(folder.parent, layout)
+
+
+def open_way(folder: Path, layout: WorkDir) -> None:
+    """Let other users pass through a folder of the work dir to what is theirs.
+
+    :raises OSError: it cannot be done.
+    """
+    while folder == layout.root or layout.root in folder.parents:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & _PASSAGE_MODE != _PASSAGE_MODE:
+            folder.chmod(mode | _PASSAGE_MODE)
+        folder = folder.parent
 
 
 def text_of(value: Scalar) -> str:
@@ -40,21 +132,46 @@ def search_path(bin_folder: Path, outer: Mapping[str, str] | None = None) -> str
 
 def find_executable(command: str, path: str) -> str | None:
     """Return the absolute path of a command, or nothing where none is executable."""
-    return shutil.which(command, path=path)
+    found = shutil.which(command, path=path)
+    return str(Path(found).absolute()) if found else None
 
 
 def environment(
-    settings: Mapping[str, Scalar], *, path: str, user: str | None, outer: Mapping[str, str] | None = None
+    settings: Mapping[str, Scalar], *, path: str, account: Account, outer: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Return the whole environment of a process.
 
     :param settings: what the definition and the installation set.
     :param path: its PATH, unless the settings have one.
-    :param user: whom it runs as; ourselves when absent.
+    :param account: whom it runs as.
     :param outer: the environment we run in.
     """
     around = os.environ if outer is None else outer
-    account = pwd.getpwnam(user) if user else pwd.getpwuid(os.getuid())
     result = {name: value for name, value in around.items() if name in _INHERITED or name.startswith("LC_")}
-    result |= {"PATH": path, "HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name}
+    result |= {"PATH": path, "HOME": account.home, "USER": account.name, "LOGNAME": account.name}
     return result | {name: text_of(value) for name, value in settings.items()}
+
+
+def _is_group(group: str) -> bool:
+    with contextlib.suppress(KeyError):
+        grp.getgrnam(group)
+        return True
+    return False
+
+
+def _obstacle(account: Account, root: Path) -> Path | None:
+    """Return the first folder above the work dir that a user may not pass through."""
+    for folder in reversed(root.parents):
+        try:
+            found = folder.stat()
+        except FileNotFoundError:
+            return None  # it will be made
+        if found.st_uid == account.uid:
+            may_pass = found.st_mode & stat.S_IXUSR
+        elif found.st_gid in account.groups:
+            may_pass = found.st_mode & stat.S_IXGRP
+        else:
+            may_pass = found.st_mode & stat.S_IXOTH
+        if not may_pass and account.uid != 0:
+            return folder
+    return None

@@ -6,27 +6,26 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import grp
 import os
-import pwd
 import resource
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import _cgroups, _download, _events, _logs, _process
+from .. import _cgroups, _download, _events, _logs, _ports, _process
 from .._errors import DriverError, Problem
-from .._model import BinaryDeployment, ServiceDefinition
+from .._model import BinaryDeployment, CommandHealthCheck, ServiceDefinition
 from .._paths import FILE_MODE, make_directory
+from .._secrets import references
 from .._state import PidRecord, PidStore
-from . import _launch
+from . import _launch, _sessions
 from ._base import ABSENT, Context, Driver, LogLine, Observation
+from ._sessions import Session
 
-_KILL_SECONDS = 5.0
+_UMASK = 0o022  # as init systems have it, whatever the shell's or the pipeline's is
 
 
 class BinaryDriver(Driver):
@@ -45,13 +44,10 @@ class BinaryDriver(Driver):
     def check(self, service: ServiceDefinition) -> list[Problem]:
         """Return what keeps the service from running here."""
         binary = _block(service)
-        problems = []
+        problems = [*_argument_problems(service, binary), *_signal_problems(service)]
         if binary.download is None and self._executable(binary) is None:
             problems.append(_missing(service, binary))
-        if binary.user is not None:
-            problems += _check_user(service, binary.user)
-        if binary.group is not None and not _known_group(binary.group):
-            problems.append(Problem(service.name, f"there is no group {binary.group}", "Create it or name another."))
+        problems += _launch.user_problems(service, binary, self.context.work_dir)
         if binary.working_dir is not None and not Path(binary.working_dir).is_dir():
             problems.append(
                 Problem(service.name, f"the working directory {binary.working_dir} does not exist", "Create it.")
@@ -72,7 +68,7 @@ class BinaryDriver(Driver):
             "env": env,
             "working_dir": self._working_dir(service),
             "replicas": binary.replicas,
-            "secrets": self.context.secrets.versions([env, binary.args]),
+            "secrets": self.context.secrets.versions(env),
         }
         optional = {
             "user": binary.user,
@@ -88,81 +84,71 @@ class BinaryDriver(Driver):
     def start(self, service: ServiceDefinition, observation: Observation, digest: str) -> Observation:
         """Start the processes that are missing; those of another digest are stopped first.
 
-        :raises DriverError: the executable cannot be had or run.
+        :raises DriverError: the executable cannot be had or run, or somebody else has a port of the service.
         """
         if observation.exists and observation.digest != digest:
             self.stop(service, observation)
         binary = _block(service)
         records = self._records.read(service.name)
         alive = [record for record in records if _process.is_alive(record.identity)]
-        for record in records:
-            if record not in alive:
-                self._kill_group(record)
+        self._clear(service, [record for record in records if record not in alive])
         if binary.download is not None:
             _download.fetch(binary.download, self.context.work_dir.bin, service=service.name)
+        if not alive:
+            _raise_if_any(_ports.problems(service))
         missing = sorted(set(range(1, binary.replicas + 1)) - {record.replica for record in alive})
-        records = alive + [self._launch(service, binary, digest, replica) for replica in missing]
-        self._records.write(service.name, records)
-        self._limit(service, [record.identity.pid for record in records])
-        return self._describe(records, binary.replicas)
+        records = self._launch_all(service, missing, digest, alive)
+        return self._describe(service, records)
 
     def stop(self, service: ServiceDefinition, observation: Observation) -> None:  # noqa: ARG002 - the records tell
-        """Ask the processes to stop, then kill what remains of their groups.
+        """Ask the processes to stop, then kill what remains of their sessions.
 
         :raises DriverError: a process belongs to somebody else, or survives being killed.
         """
         records = self._records.read(service.name)
-        living = [record for record in records if _process.is_alive(record.identity)]
-        number = signal.Signals[service.startup.stop_signal]
+        self._end(service, records)
+        ended = [dataclasses.replace(self._learn(record), stopped=True) for record in records]
         try:
-            for record in living:
-                self._signal_group(record, number)
-            deadline = time.monotonic() + service.startup.stop_timeout
-            for record in living:
-                _process.wait_until_gone(record.identity, max(0.0, deadline - time.monotonic()))
-            for record in records:
-                self._kill_group(record)
-        except PermissionError as error:
-            raise DriverError(
-                Problem(service.name, "its process belongs to another user", "Run as that user or as root.")
-            ) from error
-        for record in living:
-            if not _process.wait_until_gone(record.identity, _KILL_SECONDS):
-                raise DriverError(
-                    Problem(service.name, f"pid {record.identity.pid} survives being killed", "See what it waits for.")
-                )
-            self._reap(record.identity.pid)
-        self._records.remove(service.name)
-        _cgroups.release(self._cgroup(service))
+            self._records.write(service.name, ended)
+        except OSError:  # no space: that it is stopped is then all that is known
+            self._records.remove(service.name)
+        for record in records:
+            _cgroups.release(self._cgroup(service, record.replica))
 
     def remove(self, service: ServiceDefinition, observation: Observation) -> None:
-        """Stop the processes and take away their records and logs.
+        """Stop the processes and take away their records, their logs and what was downloaded for them.
 
         :raises DriverError: they cannot be stopped.
         """
         self.stop(service, observation)
-        for replica in range(1, _block(service).replicas + 1):
-            _logs.remove_logs(self._log(service.name, replica))
+        self._records.remove(service.name)
+        _logs.remove_logs(self._log(service.name, 1))
+        download = _block(service).download
+        if download is not None:
+            _download.remove(download, self.context.work_dir.bin)
 
     def logs(self, service: ServiceDefinition, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
-        """Yield the output of the first replica, oldest first."""
+        """Yield the output of the first replica, oldest first; following ends when the service does."""
         path = self._log(service.name, 1)
-        for text in _logs.tail_lines(path, tail):
-            yield LogLine(service.name, text)
         if follow:
-            for text in _logs.follow_lines(path):
-                yield LogLine(service.name, text)
+            lines = _logs.follow_lines(path, tail=tail, ended=lambda: not self._is_up(service))
+        else:
+            lines = _logs.tail_lines(path, tail)
+        for text in lines:
+            yield LogLine(service.name, text)
+
+    # --- looking -----------------------------------------------------------------------------------------------------
 
     def _observe(self, service: ServiceDefinition) -> Observation:
         records = self._records.read(service.name)
-        if not records:
-            return ABSENT
-        known = [dataclasses.replace(record, exit_code=self._exit_code(record)) for record in records]
+        known = [self._learn(record) for record in records]
         if known != records:  # only its parent learns how a process ended, so it writes that down for all others
-            self._records.write(service.name, known)
-        return self._describe(known, _block(service).replicas)
+            with contextlib.suppress(OSError):
+                self._records.write(service.name, known)
+        return self._describe(service, known) if known else ABSENT
 
-    def _describe(self, records: list[PidRecord], replicas: int) -> Observation:
+    def _describe(self, service: ServiceDefinition, records: list[PidRecord]) -> Observation:
+        replicas = _block(service).replicas
         living = [record for record in records if _process.is_alive(record.identity)]
         digests = {record.digest for record in records}
         digest = digests.pop() if len(digests) == 1 else None
@@ -172,99 +158,150 @@ class BinaryDriver(Driver):
             return Observation("running", digest, pids[0], since, instances=pids)
         if living:
             return Observation("failed", digest, pids[0], instances=pids, detail=f"{len(living)} of {replicas} run")
-        codes = [self._exit_code(record) for record in records]
-        code = codes[0] if codes else None
-        return Observation("stopped" if code == 0 else "failed", digest, exit_code=code, detail=_ending(records, code))
+        known = [self._learn(record) for record in records]
+        code = next((record.exit_code for record in known if record.exit_code != 0), 0)
+        if all(record.stopped for record in records):
+            return Observation("stopped", digest, exit_code=code, detail="was stopped")
+        left = tuple(str(member.pid) for record in records for member in self._session(service, record).members())
+        detail = _ending(records[0].identity.pid, code) + (f", and left {len(left)} processes behind" if left else "")
+        return Observation("stopped" if code == 0 else "failed", digest, exit_code=code, detail=detail, instances=left)
 
-    def _exit_code(self, record: PidRecord) -> int | None:
+    def _is_up(self, service: ServiceDefinition) -> bool:
+        return any(_process.is_alive(record.identity) for record in self._records.read(service.name))
+
+    def _learn(self, record: PidRecord) -> PidRecord:
+        """Return the record with how its process ended, if that can be known."""
         if record.exit_code is not None:
-            return record.exit_code
+            return record
         with self._lock:
             child = self._children.get(record.identity.pid)
-            return child.poll() if child is not None else None
+            return record if child is None else dataclasses.replace(record, exit_code=child.poll())
 
-    def _launch(self, service: ServiceDefinition, binary: BinaryDeployment, digest: str, replica: int) -> PidRecord:
+    # --- starting ----------------------------------------------------------------------------------------------------
+
+    def _launch_all(
+        self, service: ServiceDefinition, replicas: Sequence[int], digest: str, alive: list[PidRecord]
+    ) -> list[PidRecord]:
+        """Launch processes and write all of them down, also when one cannot be launched; return all records."""
+        records = list(alive)
+        try:
+            for replica in replicas:
+                records.append(self._launch(service, digest, replica))
+        finally:
+            try:
+                self._records.write(service.name, records)
+            except OSError:  # nobody would know of them
+                self._end(service, [record for record in records if record not in alive])
+                raise
+        for record in records:
+            self._limit(service, record)
+        return records
+
+    def _launch(self, service: ServiceDefinition, digest: str, replica: int) -> PidRecord:
+        binary = _block(service)
         executable = self._executable(binary)
         if executable is None:
             raise DriverError(_missing(service, binary))
-        secrets = self.context.secrets
+        account = _launch.account_of(binary.user, binary.group)
         settings = {**self.context.env, **binary.env}
         if binary.replicas > 1:
             settings["REPLICA"] = replica
-        working_dir = Path(self._working_dir(service))
-        if binary.working_dir is None and make_directory(working_dir) and binary.user is not None:
-            account = pwd.getpwnam(binary.user)
-            os.chown(working_dir, account.pw_uid, account.pw_gid)
+        if binary.working_dir is None:
+            _launch.hand_over(self.context.work_dir.service_data(service.name), account, self.context.work_dir)
+        if binary.user is not None and binary.download is not None:
+            _launch.open_way(Path(executable).parent, self.context.work_dir)
         log = self._open_log(service.name, replica)
         try:
             child = subprocess.Popen(
-                [executable, *secrets.fill(binary.args)],
+                [executable, *binary.args],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=working_dir,
-                env=_launch.environment(secrets.fill(settings), path=self._path(), user=binary.user),
-                user=binary.user,
-                group=binary.group or (pwd.getpwnam(binary.user).pw_gid if binary.user else None),
-                extra_groups=[] if binary.user and os.geteuid() == 0 else None,
+                cwd=self._working_dir(service),
+                env=_launch.environment(self.context.secrets.fill(settings), path=self._path(), account=account),
+                user=account.uid if binary.user else None,
+                group=account.gid if binary.user or binary.group else None,
+                extra_groups=account.groups if binary.user and os.geteuid() == 0 else None,
+                umask=_UMASK,
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise DriverError(
-                Problem(service.name, f"{executable} cannot be run: {reason}", "Check the file and its permissions.")
-            ) from error
+            remedy = "Check the file, its permissions and its interpreter."
+            raise DriverError(Problem(service.name, f"{executable} cannot be run: {reason}", remedy)) from error
         finally:
             os.close(log)
         with self._lock:
             self._children[child.pid] = child
-        return self._record(child, digest, replica)
+        return _record(child.pid, digest, replica)
 
-    def _record(self, child: subprocess.Popen[bytes], digest: str, replica: int) -> PidRecord:
-        identity = _process.identify(child.pid)
-        if identity is None:  # it has ended already; as an unreaped child its number is still its own
-            identity = _process.ProcessIdentity(child.pid, -1, _process.boot_id())
-        return PidRecord(identity, child.pid, digest, replica)
-
-    def _signal_group(self, record: PidRecord, number: signal.Signals) -> None:
-        if _process.is_alive(record.identity):
-            # The group's number cannot pass to others while its leader lives.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(record.group, number)
-
-    def _kill_group(self, record: PidRecord) -> None:
-        """Kill what is left of a process' group, unless the group has become somebody else's.
-
-        The number of a group is not given to a new process while a member lives. So the members are ours when the
-        process of that number is our leader, or when there is none.
-        """
-        leader = _process.identify(record.group)
-        if record.identity.boot_id == _process.boot_id() and leader in (None, record.identity):
-            for member in _process.group_members(record.group):
-                _process.send_signal(member, signal.SIGKILL)
-
-    def _limit(self, service: ServiceDefinition, pids: list[int]) -> None:
+    def _limit(self, service: ServiceDefinition, record: PidRecord) -> None:
         limits = service.resources
+        trouble = None
         if limits.open_files is not None:
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
+            try:
+                resource.prlimit(record.identity.pid, resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
+            except ProcessLookupError:
+                return
+            except (OSError, ValueError) as error:
+                trouble = f"the limit of open files is not in force: {getattr(error, 'strerror', None) or error}"
         if limits.cpu is not None or limits.memory is not None:
-            trouble = _cgroups.limit(self._cgroup(service), pids, limits)
-            if trouble:
-                self.context.notify(_events.SERVICE_WARNING, service=service.name, reason=trouble)
-
-    def _reap(self, pid: int) -> None:
-        with self._lock:
-            child = self._children.pop(pid, None)
-        if child is not None:
-            child.wait()
+            pids = [member.pid for member in _process.group_members(record.group)]
+            trouble = _cgroups.limit(self._cgroup(service, record.replica), pids, limits) or trouble
+        if trouble:
+            self.context.notify(_events.SERVICE_WARNING, service=service.name, reason=trouble)
 
     def _open_log(self, name: str, replica: int) -> int:
         path = self._log(name, replica)
         make_directory(path.parent)
-        _logs.rotate(path)
+        try:
+            _logs.rotate(path)
+        except OSError as error:
+            self.context.notify(
+                _events.SERVICE_WARNING, service=name, reason=f"its log is not rotated: {error.strerror}"
+            )
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
+
+    # --- stopping ----------------------------------------------------------------------------------------------------
+
+    def _end(self, service: ServiceDefinition, records: Sequence[PidRecord]) -> None:
+        with self._ending(service) as survivors:
+            survivors += _sessions.stop(
+                [self._session(service, record) for record in records if not record.stopped],
+                _stop_signal(service),
+                service.startup.stop_timeout,
+            )
+        for record in records:
+            self._reap(record.identity.pid)
+
+    def _clear(self, service: ServiceDefinition, records: Sequence[PidRecord]) -> None:
+        """Kill what processes that have ended have left behind; it may hold their ports."""
+        with self._ending(service) as survivors:
+            for record in records:
+                survivors += _sessions.kill(self._session(service, record)) if not record.stopped else []
+
+    @contextlib.contextmanager
+    def _ending(self, service: ServiceDefinition) -> Iterator[list[int]]:
+        survivors: list[int] = []
+        try:
+            yield survivors
+        except PermissionError as error:
+            remedy = "Run as that user or as root."
+            raise DriverError(Problem(service.name, "its process belongs to another user", remedy)) from error
+        if survivors:
+            why = f"pid {survivors[0]} ({_process.command_name(survivors[0])}) survives being killed"
+            raise DriverError(Problem(service.name, why, "See what it waits for."))
+
+    def _reap(self, pid: int) -> None:
+        with self._lock:
+            child = self._children.get(pid)
+        if child is not None:
+            child.wait()
+
+    # --- names -------------------------------------------------------------------------------------------------------
+
+    def _session(self, service: ServiceDefinition, record: PidRecord) -> Session:
+        return Session(record, self._log(service.name, record.replica))
 
     def _log(self, name: str, replica: int) -> Path:
         return self.context.work_dir.logs / (f"{name}.log" if replica == 1 else f"{name}.{replica}.log")
@@ -282,8 +319,15 @@ class BinaryDriver(Driver):
     def _working_dir(self, service: ServiceDefinition) -> str:
         return _block(service).working_dir or str(self.context.work_dir.service_data(service.name))
 
-    def _cgroup(self, service: ServiceDefinition) -> str:
-        return f"{self.context.project}-{service.name}"
+    def _cgroup(self, service: ServiceDefinition, replica: int) -> str:
+        return f"{self.context.project}-{service.name}-{replica}"
+
+
+def _record(pid: int, digest: str, replica: int) -> PidRecord:
+    identity = _process.identify(pid)
+    if identity is None:  # it has ended already; as an unreaped child its number is still its own
+        identity = _process.ProcessIdentity(pid, -1, _process.boot_id())
+    return PidRecord(identity, pid, digest, replica)
 
 
 def _block(service: ServiceDefinition) -> BinaryDeployment:
@@ -295,6 +339,38 @@ def _block(service: ServiceDefinition) -> BinaryDeployment:
     return binary
 
 
+def _argument_problems(service: ServiceDefinition, binary: BinaryDeployment) -> Iterator[Problem]:
+    """What stands on a command line can be read by all users of the host."""
+    for owner, name in references([binary.command, binary.args]):
+        why = f"its arguments hold the secret {owner}.{name}, which ps would show to every user"
+        yield Problem(service.name, why, "Hand it over in deployment.binary.env or in a configuration file.")
+    for check in (service.health, *service.verify):
+        if isinstance(check, CommandHealthCheck):
+            for owner, name in references(check.command):
+                why = f"the command of a check holds the secret {owner}.{name}, which ps would show to every user"
+                yield Problem(service.name, why, "Let the command read it from a configuration file.")
+            if check.inside:
+                why = "the command of a check is to be run inside it, and a process has no inside"
+                yield Problem(service.name, why, "Set inside to false.")
+
+
+def _signal_problems(service: ServiceDefinition) -> list[Problem]:
+    try:
+        _stop_signal(service)
+    except DriverError as error:
+        return list(error.problems)
+    return []
+
+
+def _stop_signal(service: ServiceDefinition) -> signal.Signals:
+    name = service.startup.stop_signal.upper()
+    try:
+        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except KeyError:
+        why = f"startup.stop_signal: there is no signal {service.startup.stop_signal}"
+        raise DriverError(Problem(service.name, why, "Name one like SIGTERM or SIGINT.")) from None
+
+
 def _missing(service: ServiceDefinition, binary: BinaryDeployment) -> Problem:
     return Problem(
         service.name,
@@ -303,27 +379,16 @@ def _missing(service: ServiceDefinition, binary: BinaryDeployment) -> Problem:
     )
 
 
-def _check_user(service: ServiceDefinition, user: str) -> list[Problem]:
-    try:
-        account = pwd.getpwnam(user)
-    except KeyError:
-        return [Problem(service.name, f"there is no user {user}", "Create it, or name another in binary.user.")]
-    if os.geteuid() not in (0, account.pw_uid):
-        return [Problem(service.name, f"only root may start it as {user}", "Run as root, or drop binary.user.")]
-    return []
+def _raise_if_any(problems: list[Problem]) -> None:
+    if problems:
+        raise DriverError(*problems)
 
 
-def _known_group(group: str) -> bool:
-    with contextlib.suppress(KeyError):
-        grp.getgrnam(group)
-        return True
-    return False
-
-
-def _ending(records: list[PidRecord], code: int | None) -> str:
-    pid = records[0].identity.pid if records else 0
+def _ending(pid: int, code: int | None) -> str:
     if code is None:
         return f"pid {pid} is gone"
     if code < 0:
-        return f"pid {pid} was killed by {signal.Signals(-code).name}"
+        with contextlib.suppress(ValueError):
+            return f"pid {pid} was killed by {signal.Signals(-code).name}"
+        return f"pid {pid} was killed by signal {-code}"
     return f"pid {pid} exited with code {code}"

@@ -40,7 +40,7 @@ _PATIENCE = 2.0
 _NOT_IN_HEADERS = re.compile(r"[^\x21-\x7e]")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Parcel:
     id: str
     payload: NotificationPayload
@@ -156,8 +156,8 @@ class Courier:
             for parcel in (*self._shelved, *self._pending):
                 self._keep(parcel)
             self._clear_outbox()
-            error = self._report.last_error if self._kept or self._report.undelivered else ""
-            return replace(self._report, undelivered=self._report.undelivered + len(self._kept), last_error=error)
+            error = self._report.last_error if self._kept else ""
+            return replace(self._report, undelivered=len(self._kept), last_error=error)
 
     def _await(self, thread: threading.Thread, begun: float) -> None:
         while thread.is_alive():
@@ -258,14 +258,12 @@ class Courier:
         if parcel.is_kept:
             return
         parcel.is_kept = True
+        self._kept[parcel.id] = parcel
         entry = OutboxEntry(parcel.id, parcel.attempts, parcel.error, vars(parcel.payload))
         try:
             self._outbox.append(entry)
         except OSError as error:
             self._fail(f"{self._outbox.path}: cannot be written: {error.strerror}.")
-            self._report = replace(self._report, undelivered=self._report.undelivered + 1)
-            return
-        self._kept[parcel.id] = parcel
 
     def _clear_outbox(self) -> None:
         try:

@@ -106,9 +106,9 @@ def test_a_template_that_is_not_text_or_not_there_is_told(render, tmp_path):
 def test_an_error_in_an_included_template_is_told_with_that_one(render, tmp_path):
     (tmp_path / "part.j2").write_text("\n\n{{ nothing }}")
     (tmp_path / "bad.j2").write_text("\n{% endif %}")
-    for template, where in (("{% include 'part.j2' %}", "part.j2:3: "), ("{% include 'bad.j2' %}", "bad.j2:2: ")):
+    for name, where in (("part.j2", "part.j2:3: "), ("bad.j2", "bad.j2:2: ")):
         with pytest.raises(ConfigurationError) as caught:
-            render(template)
+            render(f"{{% include '{name}' %}}", f"outer-{name}")
         assert where in str(caught.value)
 
 

@@ -81,7 +81,7 @@ def test_placeholders_of_a_definition_are_resolved(install, text, value):
     [
         ("${self.prot}", "V: ${self.prot}: a has no setting or variable prot. Did you mean port?"),
         ("${self.ports.shs}", "${self.ports.shs}: there is no setting or variable of a called ports.shs"),
-        ("${deployment.domian}", "${deployment.domian}: there is no setting deployment. domian. Did you mean domain?"),
+        ("${deployment.domian}", "there is no setting of deployment called domian. Did you mean domain?"),
         ("${deployment.engine_url}", "${deployment.engine_url}: has no value in this installation"),
         ("${var.colour}", "${var.colour}: there is no variable colour. Did you mean color?"),
         ("${secret.kye}", "${secret.kye}: a declares no secret kye. Did you mean key?"),
@@ -122,10 +122,10 @@ def test_an_address_is_resolved_for_the_one_who_asks(install, mode, target, valu
 
 def test_an_address_that_cannot_be_reached_is_an_error_before_anything_is_touched(install, faults_of):
     faults = faults_of(install, {"a": asking("${service.b.url}", "docker"), "b": process(port=80)})
-    assert faults == [
+    assert "\n".join(faults) == (
         "a.deployment.docker.env.V: ${service.b.url}: b: listens on 127.0.0.1 alone, where no container reaches it. "
         "Set deployment.services[b].bind_address to 0.0.0.0 or to an address of the host."
-    ]
+    )
 
 
 def test_a_containers_checks_are_made_from_its_host(install):
@@ -142,10 +142,10 @@ def test_a_containers_checks_are_made_from_its_host(install):
 
 def test_an_address_cannot_depend_on_another_services(install, faults_of):
     faults = faults_of(install, {"a": process(port="${service.b.port}"), "b": process(port=80)})
-    assert faults == [
+    assert "\n".join(faults) == (
         "a: its own address cannot depend on that of a service. "
         "Write its port, bind_address and ports without ${service...}."
-    ]
+    )
 
 
 def test_a_fault_of_a_service_is_not_told_again_by_those_that_ask_for_it(install, faults_of):
