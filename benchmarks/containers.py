@@ -211,7 +211,9 @@ class Playbook:
 
     def _run(self, state: str) -> None:
         program = str(Path(sys.executable).with_name("ansible-playbook"))
-        subprocess.run([program, str(self._file), "-e", f"wanted={state}"], check=True, capture_output=True, cwd=REPOSITORY)
+        subprocess.run(
+            [program, str(self._file), "-e", f"wanted={state}"], check=True, capture_output=True, cwd=REPOSITORY
+        )
 
 
 def measure(size: int, rounds: int, *, healthcheck: bool, contenders: list[str]) -> None:

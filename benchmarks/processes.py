@@ -116,7 +116,12 @@ class Supervisord:
     def __init__(self, needs: dict[str, list[str]], folder: Path) -> None:
         self._needs = needs
         self._folder = folder
-        lines = ["[supervisord]", f"logfile={folder}/supervisord.log", f"pidfile={folder}/supervisord.pid", "nodaemon=true"]
+        lines = [
+            "[supervisord]",
+            f"logfile={folder}/supervisord.log",
+            f"pidfile={folder}/supervisord.pid",
+            "nodaemon=true",
+        ]
         for name in needs:
             lines += [
                 f"[program:{name}]",
@@ -128,7 +133,9 @@ class Supervisord:
 
     def up(self) -> None:
         program = str(Path(sys.executable).with_name("supervisord"))
-        self._child = subprocess.Popen([program, "-c", str(self._folder / "supervisord.conf")], stdout=subprocess.DEVNULL)
+        self._child = subprocess.Popen(
+            [program, "-c", str(self._folder / "supervisord.conf")], stdout=subprocess.DEVNULL
+        )
         for name in self._needs:
             wait_for_port(name)
 

@@ -86,6 +86,11 @@ class Engine:
         """Whether it sees this machine's files."""
         return self.url.startswith("unix://")
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of a local engine's socket."""
+        return Path(self.url.removeprefix("unix://")).parent if self.is_local else None
+
     def path(self, path: str) -> str:
         """Return the full URL of a path of the API, for requests that the SDK has no method for."""
         return f"{self.api.base_url}/v{self.api.api_version}{path}"

@@ -34,7 +34,9 @@ _TRANSIENT = re.compile(
     re.IGNORECASE,
 )
 _MISSING = re.compile(r"not found|manifest unknown|name unknown|does not exist|no such image", re.IGNORECASE)
-_DENIED = re.compile(r"denied|unauthorized|forbidden|authentication required", re.IGNORECASE)
+_DENIED = re.compile(
+    r"denied|unauthorized|forbidden|authentication required|(?:HTTP|status(?: ?code)?:?) 40[13]", re.IGNORECASE
+)
 _NO_HOST = re.compile(r"no such host|name resolution", re.IGNORECASE)
 
 

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from .. import _events
@@ -22,9 +25,14 @@ def make_shared(engine: Engine, context: Context, services: Sequence[ServiceDefi
     :raises DriverError: one cannot be made.
     """
     existing = _network_names(engine)
-    for name in dict.fromkeys([context.network, *(n for s in services for n in user_networks(s, context, existing))]):
-        if name not in existing:
-            _make_network(engine, name, ownership(context))
+    wanted = [context.network, *(name for service in services for name in user_networks(service, context, existing))]
+    missing = [name for name in dict.fromkeys(wanted) if name not in existing]
+    if missing:
+        with _alone(engine):
+            existing = _network_names(engine)
+            for name in missing:
+                if name not in existing:
+                    _make_network(engine, name, ownership(context))
     for name in _volume_names(services, context):
         with engine_errors(name):
             engine.api.create_volume(name, labels=ownership(context))
@@ -92,6 +100,23 @@ def host_address(engine: Engine, context: Context) -> str | None:
         if subnet.get("Gateway"):
             return str(subnet["Gateway"])
     return None
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Keep other runs on this machine from making the same network: before version 25, Docker then makes it twice.
+
+    The lock is on the folder of the engine's socket, so it leaves nothing behind.
+    """
+    if engine.folder is None or not os.access(engine.folder, os.R_OK):
+        yield
+        return
+    descriptor = os.open(engine.folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _network_names(engine: Engine) -> set[str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import grp
 import os
 import pwd
@@ -50,7 +51,8 @@ def account_of(user: str | None, group: str | None = None) -> Account:
     :raises KeyError: there is no such user or group.
     """
     if user is None:
-        return _own_account()
+        ours = _own_account()
+        return dataclasses.replace(ours, gid=grp.getgrnam(group).gr_gid) if group else ours
     entry = pwd.getpwnam(user)
     gid = grp.getgrnam(group).gr_gid if group else entry.pw_gid
     return Account(user, entry.pw_uid, gid, entry.pw_dir, tuple(os.getgrouplist(user, gid)))

@@ -8,21 +8,20 @@ import contextlib
 import dataclasses
 import os
 import resource
-import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import _cgroups, _download, _events, _logs, _ports, _process
-from .._errors import DriverError, Problem
-from .._model import BinaryDeployment, CommandHealthCheck, ServiceDefinition
+from .._errors import DriverError, Problem, raise_if_any
+from .._model import BinaryDeployment, ServiceDefinition
 from .._paths import FILE_MODE, make_directory
-from .._secrets import references
 from .._state import PidRecord, PidStore
 from . import _launch, _sessions
 from ._base import ABSENT, Context, Driver, LogLine, Observation
+from ._binary_words import argument_problems, ending, missing, signal_problems, stop_signal
 from ._sessions import Session
 
 _UMASK = 0o022  # as init systems have it, whatever the shell's or the pipeline's is
@@ -44,9 +43,9 @@ class BinaryDriver(Driver):
     def check(self, service: ServiceDefinition) -> list[Problem]:
         """Return what keeps the service from running here."""
         binary = _block(service)
-        problems = [*_argument_problems(service, binary), *_signal_problems(service)]
+        problems = [*argument_problems(service, binary), *signal_problems(service)]
         if binary.download is None and self._executable(binary) is None:
-            problems.append(_missing(service, binary))
+            problems.append(missing(service, binary))
         problems += _launch.user_problems(service, binary, self.context.work_dir)
         if binary.working_dir is not None and not Path(binary.working_dir).is_dir():
             problems.append(
@@ -95,9 +94,9 @@ class BinaryDriver(Driver):
         if binary.download is not None:
             _download.fetch(binary.download, self.context.work_dir.bin, service=service.name)
         if not alive:
-            _raise_if_any(_ports.problems(service))
-        missing = sorted(set(range(1, binary.replicas + 1)) - {record.replica for record in alive})
-        records = self._launch_all(service, missing, digest, alive)
+            raise_if_any(_ports.problems(service), DriverError)
+        wanted = sorted(set(range(1, binary.replicas + 1)) - {record.replica for record in alive})
+        records = self._launch_all(service, wanted, digest, alive)
         return self._describe(service, records)
 
     def stop(self, service: ServiceDefinition, observation: Observation) -> None:  # noqa: ARG002 - the records tell
@@ -159,11 +158,12 @@ class BinaryDriver(Driver):
         if living:
             return Observation("failed", digest, pids[0], instances=pids, detail=f"{len(living)} of {replicas} run")
         known = [self._learn(record) for record in records]
-        code = next((record.exit_code for record in known if record.exit_code != 0), 0)
+        worst = next((record for record in known if record.exit_code != 0), known[0])
+        code = worst.exit_code
         if all(record.stopped for record in records):
             return Observation("stopped", digest, exit_code=code, detail="was stopped")
         left = tuple(str(member.pid) for record in records for member in self._session(service, record).members())
-        detail = _ending(records[0].identity.pid, code) + (f", and left {len(left)} processes behind" if left else "")
+        detail = ending(worst.identity.pid, code) + (f", and left {len(left)} processes behind" if left else "")
         return Observation("stopped" if code == 0 else "failed", digest, exit_code=code, detail=detail, instances=left)
 
     def _is_up(self, service: ServiceDefinition) -> bool:
@@ -186,7 +186,7 @@ class BinaryDriver(Driver):
         records = list(alive)
         try:
             for replica in replicas:
-                records.append(self._launch(service, digest, replica))
+                records.append(self._launch(service, digest, replica))  # noqa: PERF401 - those before one that fails stay
         finally:
             try:
                 self._records.write(service.name, records)
@@ -201,7 +201,7 @@ class BinaryDriver(Driver):
         binary = _block(service)
         executable = self._executable(binary)
         if executable is None:
-            raise DriverError(_missing(service, binary))
+            raise DriverError(missing(service, binary))
         account = _launch.account_of(binary.user, binary.group)
         settings = {**self.context.env, **binary.env}
         if binary.replicas > 1:
@@ -265,26 +265,20 @@ class BinaryDriver(Driver):
     # --- stopping ----------------------------------------------------------------------------------------------------
 
     def _end(self, service: ServiceDefinition, records: Sequence[PidRecord]) -> None:
-        with self._ending(service) as survivors:
-            survivors += _sessions.stop(
-                [self._session(service, record) for record in records if not record.stopped],
-                _stop_signal(service),
-                service.startup.stop_timeout,
-            )
+        sessions = [self._session(service, record) for record in records if not record.stopped]
+        number, timeout = stop_signal(service), service.startup.stop_timeout
+        self._make_sure(service, lambda: _sessions.stop(sessions, number, timeout))
         for record in records:
             self._reap(record.identity.pid)
 
     def _clear(self, service: ServiceDefinition, records: Sequence[PidRecord]) -> None:
         """Kill what processes that have ended have left behind; it may hold their ports."""
-        with self._ending(service) as survivors:
-            for record in records:
-                survivors += _sessions.kill(self._session(service, record)) if not record.stopped else []
+        sessions = [self._session(service, record) for record in records if not record.stopped]
+        self._make_sure(service, lambda: [pid for session in sessions for pid in _sessions.kill(session)])
 
-    @contextlib.contextmanager
-    def _ending(self, service: ServiceDefinition) -> Iterator[list[int]]:
-        survivors: list[int] = []
+    def _make_sure(self, service: ServiceDefinition, end: Callable[[], list[int]]) -> None:
         try:
-            yield survivors
+            survivors = end()
         except PermissionError as error:
             remedy = "Run as that user or as root."
             raise DriverError(Problem(service.name, "its process belongs to another user", remedy)) from error
@@ -337,58 +331,3 @@ def _block(service: ServiceDefinition) -> BinaryDeployment:
             Problem(service.name, "has no binary block", f"Add deployment.binary to {service.name}, or choose a mode.")
         )
     return binary
-
-
-def _argument_problems(service: ServiceDefinition, binary: BinaryDeployment) -> Iterator[Problem]:
-    """What stands on a command line can be read by all users of the host."""
-    for owner, name in references([binary.command, binary.args]):
-        why = f"its arguments hold the secret {owner}.{name}, which ps would show to every user"
-        yield Problem(service.name, why, "Hand it over in deployment.binary.env or in a configuration file.")
-    for check in (service.health, *service.verify):
-        if isinstance(check, CommandHealthCheck):
-            for owner, name in references(check.command):
-                why = f"the command of a check holds the secret {owner}.{name}, which ps would show to every user"
-                yield Problem(service.name, why, "Let the command read it from a configuration file.")
-            if check.inside:
-                why = "the command of a check is to be run inside it, and a process has no inside"
-                yield Problem(service.name, why, "Set inside to false.")
-
-
-def _signal_problems(service: ServiceDefinition) -> list[Problem]:
-    try:
-        _stop_signal(service)
-    except DriverError as error:
-        return list(error.problems)
-    return []
-
-
-def _stop_signal(service: ServiceDefinition) -> signal.Signals:
-    name = service.startup.stop_signal.upper()
-    try:
-        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
-    except KeyError:
-        why = f"startup.stop_signal: there is no signal {service.startup.stop_signal}"
-        raise DriverError(Problem(service.name, why, "Name one like SIGTERM or SIGINT.")) from None
-
-
-def _missing(service: ServiceDefinition, binary: BinaryDeployment) -> Problem:
-    return Problem(
-        service.name,
-        f"the command {binary.command} is not there or not executable",
-        "Install it, or set deployment.binary.command to its path.",
-    )
-
-
-def _raise_if_any(problems: list[Problem]) -> None:
-    if problems:
-        raise DriverError(*problems)
-
-
-def _ending(pid: int, code: int | None) -> str:
-    if code is None:
-        return f"pid {pid} is gone"
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return f"pid {pid} was killed by {signal.Signals(-code).name}"
-        return f"pid {pid} was killed by signal {-code}"
-    return f"pid {pid} exited with code {code}"

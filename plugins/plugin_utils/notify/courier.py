@@ -28,7 +28,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.paylo
     advance,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.report import DeliveryReport
-from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget, redact
 
 __all__ = ["OUTBOX_NAME", "Courier", "DeliveryReport"]
 
@@ -156,7 +156,8 @@ class Courier:
             for parcel in (*self._shelved, *self._pending):
                 self._keep(parcel)
             self._clear_outbox()
-            error = self._report.last_error if self._kept else ""
+            silence = f"{redact(self._target.url)}: has not answered."
+            error = (self._report.last_error or silence) if self._kept else ""
             return replace(self._report, undelivered=len(self._kept), last_error=error)
 
     def _await(self, thread: threading.Thread, begun: float) -> None:
@@ -204,6 +205,8 @@ class Courier:
                     return
                 parcel.attempts += 1
                 parcel.error = outcome.error
+                if outcome.error:
+                    self._fail(outcome.error)
                 if outcome.verdict != "retry" or number == tries:
                     self._settle(parcel, outcome, self._clock() - begun)
                     return
@@ -223,7 +226,6 @@ class Courier:
         if outcome.verdict == "delivered":
             self._arrive(parcel, seconds)
             return
-        self._report = replace(self._report, last_error=outcome.error)
         if outcome.verdict == "gone":
             self._is_gone = True
             return

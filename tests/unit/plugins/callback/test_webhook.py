@@ -334,7 +334,7 @@ def test_whatever_the_receiver_does_the_installation_succeeds_in_about_the_same_
     assert (events[0], events.count("step_completed"), events[-1]) == ("started", 7, "completed")
     words = " ".join(result.output.split())
     assert f"webhook: {len(events)} notifications were not delivered and wait in" in words
-    assert f"http://127.0.0.1:{receiver.port}/***" in words or mode == "hangs"
+    assert f"http://127.0.0.1:{receiver.port}/***: " in words
     assert "s3cret" not in result.output + result.journal.with_name("outbox.jsonl").read_text()
 
 

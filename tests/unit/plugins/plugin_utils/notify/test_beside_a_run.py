@@ -91,6 +91,7 @@ def test_a_receiver_that_never_answers_well_costs_the_end_little(mode, seconds, 
     assert report.delivered == 0
     assert [entry.payload["event"] for entry in outbox_of(script)][::24] == ["started", "completed"]
     assert report.undelivered == len(outbox_of(script)) == 25
+    assert report.last_error.startswith(f"http://127.0.0.1:{receiver.port}/***: ")
 
 
 def test_a_slow_receiver_is_waited_for(script):

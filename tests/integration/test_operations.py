@@ -1,0 +1,96 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.provisioning.platform.plugins.module_utils._build import build
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
+from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition, ServiceOperation
+from ansible_collections.provisioning.platform.plugins.module_utils._operations import (
+    auto_start_required_services,
+    monitor,
+    operate,
+    readiness_report,
+)
+
+
+def sleeper(name: str, *needs: str, command: str = "sleep", **more: object) -> ServiceDefinition:
+    return build(
+        ServiceDefinition,
+        {
+            "name": name,
+            "depends_on": {need: {"condition": "healthy"} for need in needs},
+            "deployment": {"mode": "binary", "binary": {"command": command, "args": ["300"]}},
+            "startup": {"stop_timeout": 2.0},
+            **more,
+        },
+    )
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    services = [sleeper("base"), sleeper("middle", "base"), sleeper("top", "middle"), sleeper("alone", required=False)]
+    manager = Manager(tmp_path / "work", {service.name: service for service in services})
+    yield manager
+    operate(manager, ServiceOperation(operation="remove", force=True))
+
+
+def test_starting_a_service_brings_up_what_it_depends_on_and_nothing_else(manager: Manager) -> None:
+    operate(manager, ServiceOperation(operation="start", services=("middle",)))
+    assert sorted(manager.running()) == ["base", "middle"]
+
+
+def test_stopping_is_refused_while_something_that_runs_needs_the_service(manager: Manager) -> None:
+    operate(manager, ServiceOperation(operation="start", services=("top",)))
+    with pytest.raises(PrerequisiteError, match="base: is needed by top, middle"):
+        operate(manager, ServiceOperation(operation="stop", services=("base",)))
+    assert sorted(manager.running()) == ["base", "middle", "top"]
+
+
+def test_stopping_with_dependents_stops_those_first(manager: Manager) -> None:
+    operate(manager, ServiceOperation(operation="start", services=("top", "alone")))
+    outcomes = operate(manager, ServiceOperation(operation="stop", services=("middle",), with_dependents=True))
+    assert {name: outcome.result for name, outcome in outcomes.items()} == {"top": "stopped", "middle": "stopped"}
+    assert sorted(manager.running()) == ["alone", "base"]
+
+
+def test_what_an_operation_needs_is_started_once_and_then_left_alone(manager: Manager) -> None:
+    first = auto_start_required_services(manager, ["middle"])
+    assert {name for name, outcome in first.items() if outcome.changed} == {"base", "middle"}
+    assert auto_start_required_services(manager, ["middle"]) == {}
+
+
+def test_what_an_operation_needs_is_only_named_where_it_may_not_be_started(manager: Manager) -> None:
+    with pytest.raises(PrerequisiteError, match="middle: is needed and does not run"):
+        auto_start_required_services(manager, ["middle"], may_start=False)
+    with pytest.raises(PrerequisiteError, match="nobody: there is no such service"):
+        auto_start_required_services(manager, ["nobody"])
+    assert manager.running() == []
+
+
+def test_the_platform_is_ready_when_all_that_is_required_runs(manager: Manager) -> None:
+    assert set(readiness_report(manager).missing) == {"base", "middle", "top"}
+    operate(manager, ServiceOperation(operation="start", services=("top",)))
+    assert readiness_report(manager).is_ready
+
+
+def test_a_report_tells_what_a_start_would_stumble_over(tmp_path: Path) -> None:
+    manager = Manager(tmp_path / "work", {"broken": sleeper("broken", command="no-such-command")})
+    report = readiness_report(manager)
+    assert not report.is_ready
+    assert "no-such-command" in report.report["services"]["broken"][0]["why"]
+
+
+def test_watching_sees_changes_and_changes_nothing(manager: Manager) -> None:
+    stop = threading.Event()
+    looks = monitor(manager, ["base"], interval=0.01, stop=stop)
+    assert [status.status for status in next(looks)] == ["absent"]
+    operate(manager, ServiceOperation(operation="start", services=("base",)))
+    assert [(status.status, status.health) for status in next(looks)] == [("running", "healthy")]
+    stop.set()
+    assert list(looks) == []
