@@ -61,7 +61,7 @@ def release(group: str, *, root: Path = _ROOT) -> None:
 
 
 def _remove(folder: Path) -> bool:
-    for _ in range(_REMOVE_ATTEMPTS):
+    for _attempt in range(_REMOVE_ATTEMPTS):
         try:
             folder.rmdir()
             return True

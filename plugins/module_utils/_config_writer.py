@@ -145,7 +145,7 @@ def owner_of(service: ServiceDefinition) -> Owner | None:
 
 
 def _numeric(user: str | None) -> Owner | None:
-    uid, _, gid = (user or "").partition(":")
+    uid, _colon, gid = (user or "").partition(":")
     if not uid.isdigit():
         return None
     return Owner(int(uid), int(gid) if gid.isdigit() else int(uid))

@@ -46,18 +46,18 @@ def _encode_name(name: str) -> bytes:
 
 def _addresses(answer: bytes, identifier: int) -> list[str]:
     try:
-        got, flags, questions, answers, _, _ = _HEADER.unpack_from(answer)
+        got, flags, questions, answers, _authorities, _additional = _HEADER.unpack_from(answer)
         if got != identifier or not flags & _IS_ANSWER:
             raise ValueError("the answer belongs to another question")
         if flags & _FAULT in _FAULTS:
             raise ValueError(_FAULTS[flags & _FAULT])
         position = _HEADER.size
-        for _ in range(questions):
+        for _question in range(questions):
             position = _skip_name(answer, position) + 4
         found = []
-        for _ in range(answers):
+        for _answer in range(answers):
             position = _skip_name(answer, position)
-            kind, _, _, length = struct.unpack_from(">HHIH", answer, position)
+            kind, _class, _ttl, length = struct.unpack_from(">HHIH", answer, position)
             position += 10
             if kind == _TYPE_A and length == 4:
                 found.append(socket.inet_ntoa(answer[position : position + 4]))

@@ -65,7 +65,7 @@ def startup_order(services: Services) -> list[str]:
     while sorter.is_active():
         for name in sorter.get_ready():
             heapq.heappush(ready, (services[name].start_order, name))
-        _, name = heapq.heappop(ready)
+        _order, name = heapq.heappop(ready)
         order.append(name)
         sorter.done(name)
     return order

@@ -225,7 +225,8 @@ def _run(command: list[str], timeout: float) -> tuple[int, str]:
 
 def _follow(child: subprocess.Popen[bytes], timeout: float) -> bytes:
     """Read a child's output until it ends; whoever it leaves behind with its output open is not waited for."""
-    assert child.stdout is not None
+    if child.stdout is None:
+        return b""
     pipe, ending = child.stdout.fileno(), os.pidfd_open(child.pid)
     os.set_blocking(pipe, False)
     output = b""
@@ -235,7 +236,7 @@ def _follow(child: subprocess.Popen[bytes], timeout: float) -> bytes:
     poll.register(ending, select.POLLIN)
     try:
         while (left := deadline - time.monotonic()) > 0:
-            ready = {descriptor for descriptor, _ in poll.poll(left * 1000)}
+            ready = {descriptor for descriptor, _event in poll.poll(left * 1000)}
             if pipe in ready:
                 piece = os.read(pipe, _OUTPUT_LIMIT)
                 output = (output + piece)[-_OUTPUT_LIMIT:]

@@ -341,9 +341,12 @@ class Manager:
     def clean(self) -> list[str]:
         """Take away what the services shared and nothing uses any more; return its names.
 
+        An engine that does not answer is passed over: had anything been started there, removing it would have failed.
+
         :raises DriverError: it cannot be removed.
         """
-        return [name for driver in self._drivers.values() for name in driver.clean()]
+        unreachable = self.observe()[1]
+        return [name for mode, driver in self._drivers.items() if mode not in unreachable for name in driver.clean()]
 
     def save_settings(self) -> None:
         """Write down what :meth:`open` needs.

@@ -239,7 +239,7 @@ def masked(value: Any, *, hide: bool = False) -> Any:
 
 def _masked_text(text: str) -> str:
     """``NAME=value`` of a list of variables, ``--name=value`` of a command, ``scheme://user:password@host``."""
-    name, equals, _ = text.partition("=")
+    name, equals, _value = text.partition("=")
     if equals and _is_sensitive(name) and _SETTING.fullmatch(name):
         return f"{name}=***"
     return _USER_INFO.sub(r"\1***@", text)

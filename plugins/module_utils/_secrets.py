@@ -145,7 +145,7 @@ def generate(spec: SecretSpec) -> str:
     if spec.length < 1:
         raise ConfigurationError(Problem("secret", f"its length is {spec.length}", "Choose 1 or more; 32 is usual."))
     if spec.format == "password":
-        return "".join(random.choice(_ALPHABET) for _ in range(spec.length))
+        return "".join(random.choice(_ALPHABET) for _place in range(spec.length))
     if spec.format == "hex":
         return random.token_hex(spec.length)
     if spec.format == "base64":

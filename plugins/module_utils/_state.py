@@ -21,12 +21,12 @@ from ._model import ServiceState
 from ._paths import FILE_MODE, WorkDir, make_directory, write_atomically
 from ._process import ProcessIdentity, command_name
 
-_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def valid_name(name: str) -> bool:
     """Whether a service may be called so: what DNS accepts as a label, so that every mode accepts it."""
-    return _NAME.match(name) is not None
+    return _NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class _Walk:
     def _begin_ready(self) -> None:
         for lane, heap in self.ready.items():
             while heap and len(self.busy[lane]) < self.lanes.width[lane]:
-                _, name = heapq.heappop(heap)
+                _priority, name = heapq.heappop(heap)
                 if name in self.open:
                     self.begun.add(name)
                     self.running.add(name)

@@ -9,15 +9,16 @@ thread of the action plugin follows that file: to the terminal, and to the journ
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.provisioning.platform.plugins.module_utils import _events as events
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Event, Journal
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.follow import JournalFollower
 
 _POLL_SECONDS = 0.05
 
@@ -55,40 +56,45 @@ def journal_of_run() -> Journal | None:
     return Journal(Path(path)) if path else None
 
 
-def pass_on(
-    stream: Iterable[Event], show: Callable[[str], None] | None, *, step: str | None, journal: Journal | None = None
-) -> None:
-    """Pass events on to the terminal and to the journal of the run.
+@dataclass(frozen=True)
+class Reader:
+    """Where events go.
 
     :param show: takes each event as a line.
     :param step: the installation step, noted with each event in the journal.
-    :param journal: the run's, if it is not the one of :func:`journal_of_run`.
+    :param total_services: how many services the step is about, noted likewise.
     """
-    book = journal or journal_of_run()
-    for event in stream:
-        if book is not None:
-            book.append(event.kind, service=event.service, step=step, data=event.data, at=event.time)
-        if show is not None:
-            show(line_of(event))
+
+    show: Callable[[str], None]
+    step: str | None = None
+    total_services: int | None = None
+
+    def pass_on(self, stream: Iterable[Event]) -> None:
+        """Pass events on to the terminal and to the journal of the run."""
+        journal = journal_of_run()
+        total = {} if self.total_services is None else {"total_services": self.total_services}
+        for event in stream:
+            if journal is not None:
+                journal.append(
+                    event.kind, service=event.service, step=self.step, data={**event.data, **total}, at=event.time
+                )
+            self.show(line_of(event))
 
 
 @contextlib.contextmanager
-def followed(show: Callable[[str], None], *, step: str | None = None) -> Iterator[str]:
+def followed(reader: Reader) -> Iterator[str]:
     """Follow the events that a module appends to a file; yields the file's path.
 
     When the block ends, what has been written by then has been passed on.
-
-    :param show: takes each event as a line.
-    :param step: the installation step, noted with each event in the journal.
     """
     descriptor, name = tempfile.mkstemp(prefix="provisioning-events-")
     os.close(descriptor)
     ended = threading.Event()
-    lines = _Lines(Path(name))
+    written = JournalFollower(Path(name))
 
     def follow() -> None:
         while not ended.wait(_POLL_SECONDS):
-            pass_on(lines.new(), show, step=step)
+            reader.pass_on(written.read())
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
@@ -97,20 +103,5 @@ def followed(show: Callable[[str], None], *, step: str | None = None) -> Iterato
     finally:
         ended.set()
         thread.join()
-        pass_on(lines.new(), show, step=step)
+        reader.pass_on(written.read())
         Path(name).unlink(missing_ok=True)
-
-
-class _Lines:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._position = 0
-
-    def new(self) -> list[Event]:
-        """Return the events written since the last time, whole lines only."""
-        with self._path.open("rb") as stream:
-            stream.seek(self._position)
-            data = stream.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self._position += len(whole)
-        return [Event.from_dict(json.loads(line)) for line in whole.splitlines()]

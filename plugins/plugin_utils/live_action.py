@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
-from ansible_collections.provisioning.platform.plugins.plugin_utils.live import followed, pass_on
+from ansible_collections.provisioning.platform.plugins.plugin_utils.live import Reader, followed
 
 display = Display()
 
@@ -26,24 +26,29 @@ class LiveAction(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module; see ``ActionBase.run``."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        host = (task_vars or {}).get("inventory_hostname", "")
+        variables = task_vars or {}
         arguments = dict(self._task.args)
-        step = (task_vars or {}).get("provisioning_step")
-
-        def show(line: str) -> None:
-            display.display(f"  [{host}] {line}")
-
+        reader = self._reader(arguments, variables)
         if self._task.check_mode:
             result.update(self._execute_module(self.module_name, module_args=arguments, task_vars=task_vars))
         elif self._is_here():
-            with followed(show, step=step) as path:
+            with followed(reader) as path:
                 arguments["events_path"] = path
                 result.update(self._execute_module(self.module_name, module_args=arguments, task_vars=task_vars))
         else:
             arguments["return_events"] = True
             result.update(self._execute_module(self.module_name, module_args=arguments, task_vars=task_vars))
-            pass_on([Event.from_dict(event) for event in result.pop("events", [])], show, step=step)
+            reader.pass_on([Event.from_dict(event) for event in result.pop("events", [])])
         return result
+
+    def _reader(self, arguments: dict[str, Any], variables: dict[str, Any]) -> Reader:
+        host = variables.get("inventory_hostname", "")
+        services = arguments.get("names") or arguments.get("services")
+        return Reader(
+            show=lambda line: display.display(f"  [{host}] {line}"),
+            step=self._templar.template(variables.get("provisioning_step")),
+            total_services=len(services) if isinstance(services, list) else None,
+        )
 
     def _is_here(self) -> bool:
         return bool(self._connection.transport == "local")

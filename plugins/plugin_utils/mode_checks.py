@@ -98,8 +98,8 @@ def _published(path: str, block: DockerDeployment) -> Iterator[Problem]:
 
 def _volumes(path: str, block: DockerDeployment) -> Iterator[Problem]:
     for index, text in enumerate(block.volumes):
-        source, _, rest = text.partition(":")
-        target, _, options = rest.partition(":")
+        source, _colon, rest = text.partition(":")
+        target, _colon, options = rest.partition(":")
         where = f"{path}.volumes[{index}]"
         if not target.startswith("/") or options not in ("", "ro", "rw"):
             yield Problem(where, f"{text!r} is not source:/path/in/container[:ro]")

@@ -114,8 +114,14 @@ def make_bench(work_dir: Path, engine: str, engine_url: str, api: docker.APIClie
         **{"project": f"t{uuid.uuid4().hex[:10]}", "engine": engine, "engine_url": engine_url, **settings},
         notify=lambda kind, **data: told.append((kind, data)),
     )
-    yield Bench(DockerDriver(context, sleep=slept.append), context, api, told, slept)
-    ours = {"label": f"io.provisioning.project={context.project}"}
+    try:
+        yield Bench(DockerDriver(context, sleep=slept.append), context, api, told, slept)
+    finally:
+        _sweep(api, context.project)
+
+
+def _sweep(api: docker.APIClient, project: str) -> None:
+    ours = {"label": f"io.provisioning.project={project}"}
     for container in api.containers(all=True, filters=ours):
         api.remove_container(container["Id"], force=True, v=True)
     for network in api.networks(filters=ours):

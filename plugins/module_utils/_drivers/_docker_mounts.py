@@ -61,7 +61,7 @@ def prepare_mounts(service: ServiceDefinition, mounts: Sequence[Volume], work_di
 
 def numeric_user(user: str | None) -> tuple[int, int] | None:
     """Return uid and gid of ``uid`` or ``uid:gid``; the gid is -1, which changes nothing, where it is not said."""
-    uid, _, gid = (user or "").partition(":")
+    uid, _colon, gid = (user or "").partition(":")
     if not uid.isdigit() or (gid and not gid.isdigit()):
         return None
     return int(uid), int(gid) if gid else -1

@@ -121,7 +121,7 @@ def _run(engine: Engine, run: str, timeout: float) -> str:
     )
     try:
         response.raise_for_status()
-        return b"".join(data for _, data in frames(response.raw.read)).decode(errors="replace")
+        return b"".join(data for _stream, data in frames(response.raw.read)).decode(errors="replace")
     finally:
         response.close()
 

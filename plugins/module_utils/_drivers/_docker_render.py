@@ -182,8 +182,8 @@ def parse_volume(text: str, service: str) -> Volume:
     :param service: for the message.
     :raises ConfigurationError: the text is not of that form.
     """
-    source, _, rest = text.partition(":")
-    target, _, options = rest.partition(":")
+    source, _colon, rest = text.partition(":")
+    target, _colon, options = rest.partition(":")
     chosen = tuple(option for option in options.split(",") if option)
     known = source.startswith("/") or _VOLUME_NAME.fullmatch(source)
     if not known or not target.startswith("/") or not _MOUNT_OPTIONS.issuperset(chosen):
@@ -273,7 +273,7 @@ def _needs_relabel(volume: Volume) -> bool:
 
 
 def _tmpfs(text: str) -> tuple[str, str]:
-    path, _, options = text.partition(":")
+    path, _colon, options = text.partition(":")
     return path, options
 
 
