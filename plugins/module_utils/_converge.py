@@ -357,23 +357,27 @@ class _Run:
     def _skip(self, name: str, because: Collection[str]) -> None:
         if name in self.outcomes:
             return
-        if not because:
+        if self.is_stopped() or not because:
             self._cancel(name, "not begun: ")
             return
         need = next(iter(because))
+        self._report_skip(name, self._lost(need), self.outcomes[need].remedy if need in self.outcomes else "")
+
+    def _lost(self, need: str) -> str:
         became = self.outcomes[need].result if need in self.outcomes else "failed"
-        if became == "cancelled":
-            self._cancel(name, "not begun: ")
-            return
-        verb = "failed" if became == "failed" else f"was {became}"
-        remedy = self.outcomes[need].remedy if need in self.outcomes else ""
-        self._report_skip(name, f"needs {need}, which {verb}", remedy)
+        return f"needs {need}, which {'failed' if became == 'failed' else f'was {became}'}"
 
     def _cancel(self, name: str, how_far: str) -> None:
-        reason = how_far + ("another service failed" if self.tripped else "the run was cancelled")
+        lost = [
+            self._lost(need)
+            for need in self.services[name].depends_on
+            if need in self.outcomes and self.outcomes[need].result in ("failed", "skipped")
+        ]
+        why = lost[0] if lost else "another service failed" if self.tripped else "the run was cancelled"
         was_touched = how_far == _NOT_AWAITED and self.actions[name].is_change
-        self.outcomes[name] = Outcome(name, "cancelled", reason, changed=was_touched)
-        self._tell(events.SERVICE_SKIPPED, service=name, reason=reason, required=self.services[name].required)
+        self.outcomes[name] = Outcome(name, "cancelled", how_far + why, changed=was_touched)
+        required = self.services[name].required
+        self._tell(events.SERVICE_SKIPPED, service=name, reason=how_far + why, required=required)
 
     def _report_skip(self, name: str, reason: str, remedy: str = "") -> None:
         required = self.services[name].required

@@ -1,20 +1,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of an installation as a whole: begun, completed, taken back after a failure, removed."""
+"""The life of an installation as a whole: begun, completed, removed."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ._build import to_dict
-from ._converge import Options
 from ._ledger import Ledger, read_generation, write_generation
-from ._manager import Manager
+from ._model import ServiceDefinition
 from ._paths import WorkDir, make_directory
+from ._settings import Settings
 
 
 def folders(layout: WorkDir) -> list[Path]:
@@ -51,37 +51,26 @@ def begin(layout: WorkDir, installation: str, *, dry: bool = False) -> bool:
     return bool(missing)
 
 
-def complete(manager: Manager, installation: str, *, dry: bool = False) -> bool:
+def complete(
+    layout: WorkDir,
+    services: Sequence[ServiceDefinition],
+    settings: Settings,
+    installation: str,
+    *,
+    dry: bool = False,
+) -> bool:
     """Record what is installed as the current generation; return whether that is news.
 
+    :param services: definitions with secrets as placeholders.
     :raises OSError: it cannot be written.
     """
     document = {
-        "settings": dataclasses.asdict(manager.settings),
-        "services": [to_dict(service, sparse=True) for service in manager.services().values()],
+        "settings": dataclasses.asdict(settings),
+        "services": [to_dict(service, sparse=True) for service in services],
     }
     if dry:
-        return read_generation(manager.work_dir) != document
-    return write_generation(manager.work_dir, installation, document)
-
-
-def take_back(layout: WorkDir, installation: str, *, dry: bool = False) -> list[str]:
-    """Take away the services, files and folders that a failed run created; return what that was.
-
-    The journal, the run's log and the audit log stay, to tell what happened.
-
-    :raises ProvisioningError: a service cannot be removed.
-    """
-    ledger = Ledger(layout, installation)
-    created = ledger.read()
-    manager = Manager.open(layout.root, run=installation)
-    there = [name for name in created.services if name in manager.services()]
-    if dry:
-        return [*there, *created.paths]
-    manager.converge(dict.fromkeys(there, "absent"), Options(fail_fast=False))
-    manager.clean()
-    removed = ledger.remove_paths(keep=[layout.installations / installation, layout.audit])
-    return [*there, *removed]
+        return read_generation(layout) != document
+    return write_generation(layout, installation, document)
 
 
 def remove(layout: WorkDir, *, purge: bool = False, dry: bool = False) -> list[str]:

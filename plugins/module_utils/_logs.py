@@ -62,7 +62,6 @@ def rotate(path: Path, rotation: Rotation | None = None) -> bool:
         end = os.fstat(descriptor).st_size // _BLOCK * _BLOCK
         if end <= start:
             return False
-        _make_sure_it_can_be_shortened(descriptor)
         packed = _compress(descriptor, start, end, _rotated(path, 1))
         _shift(path, max(1, limits.count))
         packed.rename(_rotated(path, 1))
@@ -268,6 +267,7 @@ def _compress(descriptor: int, start: int, end: int, target: Path) -> Path:
     output = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     try:
         with os.fdopen(output, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as stream:
+            _make_sure_it_can_punch(output)
             position = start
             while position < end:
                 data = os.pread(descriptor, min(_PIECE, end - position), position)
@@ -290,13 +290,12 @@ def _first_data(descriptor: int) -> int:
         return os.fstat(descriptor).st_size if error.errno == errno.ENXIO else 0
 
 
-def _make_sure_it_can_be_shortened(descriptor: int) -> None:
-    """Punch a hole where nothing is, so that a file system that cannot says so before anything was done.
+def _make_sure_it_can_punch(descriptor: int) -> None:
+    """Punch a hole into a file that is still empty, to know whether the file system can before anything depends on it.
 
     :raises OSError: it cannot.
     """
-    beyond = (os.fstat(descriptor).st_size // _BLOCK + 1) * _BLOCK
-    if not _fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, beyond, _BLOCK):
+    if not _fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, 0, _BLOCK):
         code = ctypes.get_errno()
         raise OSError(code, f"the log cannot be shortened: {os.strerror(code)}")
 

@@ -300,6 +300,8 @@ class Manager:
         :raises BusyError: another run is in progress.
         """
         given = options or Options()
+        if not goals:  # e.g. nothing is installed: even a lock would leave a work dir behind
+            return self.plan(goals), {}
         with locked(self.work_dir.locks / "run.lock"):
             decided = self.plan(goals)
             self._refuse_blocked(decided, goals, given)

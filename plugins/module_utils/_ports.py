@@ -139,7 +139,7 @@ def _is_ours(port: Port, ours: Collection[str]) -> bool:
 
 
 def _range(text: str) -> range:
-    first, _, last = text.partition("-")
+    first, _dash, last = text.partition("-")
     return range(int(first), int(last or first) + 1)
 
 
@@ -150,7 +150,7 @@ def _inodes(port: Port) -> set[str]:
         with contextlib.suppress(OSError):
             for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
                 fields = line.split()
-                address, _, number = fields[1].rpartition(":")
+                address, _colon, number = fields[1].rpartition(":")
                 is_bound = port.protocol == "udp" or fields[3] == _LISTEN
                 if is_bound and int(number, 16) == port.number and _overlap(address, wanted):
                     found.add(fields[9])
@@ -162,7 +162,7 @@ def _network_addresses(address: str) -> set[str]:
     found = set()
     with contextlib.suppress(OSError):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        for *_, where in socket.getaddrinfo(address, None, family, socket.SOCK_STREAM):
+        for *_kind, where in socket.getaddrinfo(address, None, family, socket.SOCK_STREAM):
             packed = socket.inet_pton(family, str(where[0]))
             if family == socket.AF_INET:
                 found.add(_in_words(packed))

@@ -234,7 +234,7 @@ def _pass_on(services: Services, report: Report, names: Collection[str]) -> None
 
 
 def _answers(address: str) -> bool:
-    host, _, port = address.rpartition(":")
+    host, _colon, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS):
             return True

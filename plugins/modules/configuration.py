@@ -44,7 +44,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._config_writ
 from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
-    manager_of,
+    definitions,
     run_module,
     work_dir_of,
 )
@@ -55,7 +55,8 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     """Write the files that differ."""
     layout = WorkDir(work_dir_of(module))
     writer = ConfigWriter(layout)
-    changes = [change for service in manager_of(module).services().values() for change in writer.changes(service)]
+    services = definitions(module.params["services"] or []).values()
+    changes = [change for service in services for change in writer.changes(service)]
     if not module.check_mode:
         if module.params["installation_id"]:
             created = [change.path for change in changes if change.before is None]

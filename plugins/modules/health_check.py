@@ -72,12 +72,14 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._health import HealthResult
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
-    EVENT_ARGUMENTS,
     PLATFORM_ARGUMENTS,
-    cancel_on_signals,
     failure,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import (
+    EVENT_ARGUMENTS,
+    cancel_on_signals,
     manager_of,
-    run_module,
+    run_with_events,
 )
 
 
@@ -127,7 +129,7 @@ def main() -> None:
         "verify": {"type": "bool", "default": False},
         "fail_fast": {"type": "bool", "default": True},
     }
-    run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+    run_with_events(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -6,21 +6,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: installation
-short_description: Begin, record, clean up or remove an installation
+short_description: Begin, record or remove an installation
 version_added: 1.0.0
 description:
   - Keeps the work dir of an installation, the list of what each run of it created,
     and the record of the last one that succeeded.
+  - What a run that failed has created is taken away by P(provisioning.platform.cleanup#module).
 options:
   state:
     description:
       - V(begun) makes the folders of the work dir.
       - V(completed) records the definitions as the current generation.
-      - V(failed) takes away what the run O(installation_id) created, and nothing else.
       - V(absent) removes every file of the installation but data, and the secrets that the data depends on.
         Services must have been removed before.
     type: str
-    choices: [begun, completed, failed, absent]
+    choices: [begun, completed, absent]
     required: true
   purge:
     description: Whether V(absent) removes data and secrets, too.
@@ -46,13 +46,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 removed:
-  description: Services, files and folders that were taken away.
-  returned: when O(state) is V(failed) or V(absent)
+  description: Files and folders that were taken away.
+  returned: when O(state) is V(absent)
   type: list
   elements: str
 kept:
   description: What was left in the work dir.
-  returned: when O(state) is V(failed) or V(absent)
+  returned: when O(state) is V(absent)
   type: list
   elements: str
 """
@@ -63,8 +63,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.provisioning.platform.plugins.module_utils import _installation
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
-    manager_of,
+    definitions,
     run_module,
+    settings_of,
     work_dir_of,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
@@ -78,11 +79,11 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     if state == "begun":
         return {"changed": _installation.begin(layout, installation, dry=module.check_mode)}
     if state == "completed":
-        return {"changed": _installation.complete(manager_of(module), installation, dry=module.check_mode)}
-    if state == "failed":
-        removed = _installation.take_back(layout, installation, dry=module.check_mode)
-    else:
-        removed = _installation.remove(layout, purge=module.params["purge"], dry=module.check_mode)
+        services = list(definitions(module.params["services"] or []).values())
+        settings = settings_of(module)
+        changed = _installation.complete(layout, services, settings, installation, dry=module.check_mode)
+        return {"changed": changed}
+    removed = _installation.remove(layout, purge=module.params["purge"], dry=module.check_mode)
     return {"changed": bool(removed), "removed": removed, "kept": _installation.left(layout)}
 
 
@@ -90,7 +91,7 @@ def main() -> None:
     """Run the module."""
     arguments = {
         **PLATFORM_ARGUMENTS,
-        "state": {"type": "str", "required": True, "choices": ["begun", "completed", "failed", "absent"]},
+        "state": {"type": "str", "required": True, "choices": ["begun", "completed", "absent"]},
         "purge": {"type": "bool", "default": False},
     }
     run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)

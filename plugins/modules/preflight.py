@@ -67,8 +67,10 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
     failure,
-    manager_of,
     run_module,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import (
+    manager_of,
 )
 
 

@@ -91,12 +91,14 @@ from ansible_collections.provisioning.platform.plugins.module_utils._converge im
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition, ServiceOperation
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
+    run_module,
+    work_dir_of,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import (
     OPERATIONS,
     cancel_on_signals,
     outcome_result,
     plan_result,
-    run_module,
-    work_dir_of,
 )
 
 

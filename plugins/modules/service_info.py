@@ -66,8 +66,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.provisioning.platform.plugins.module_utils._graph import draw_text
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
-    manager_of,
     run_module,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import (
+    manager_of,
 )
 
 

@@ -125,15 +125,17 @@ from ansible_collections.provisioning.platform.plugins.module_utils._ledger impo
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceOperation
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
-    OPERATIONS,
     PLATFORM_ARGUMENTS,
+    definitions,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import (
+    OPERATIONS,
     RUN_ARGUMENTS,
     cancel_on_signals,
-    definitions,
     manager_of,
     outcome_result,
     plan_result,
-    run_module,
+    run_with_events,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal, Plan
 
@@ -195,7 +197,7 @@ def main() -> None:
         "with_dependents": {"type": "bool", "default": False},
         "force": {"type": "bool", "default": False},
     }
-    run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+    run_with_events(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

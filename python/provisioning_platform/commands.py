@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     ConfigurationError,
     Problem,
     ProvisioningError,
+    os_problem,
 )
 
 from . import summary
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from .configuration import Installation
     from .progress import Output
     from .unattended import RunResult
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -144,8 +142,9 @@ def guarded(command: Callable[[], object]) -> int:
         complain("Cancelled.")
         return ExitCode.CANCELLED
     except OSError as error:
-        if error.errno in _NO_ROOM:
-            complain(f"error: {error.filename or 'the disk'}: no space is left. Make room and run it again.")
+        problem = os_problem("this run", error)
+        if problem.remedy:
+            complain(f"error: {problem}")
             return ExitCode.PREREQUISITES
         return _unexpected(error)
     except Exception as error:  # noqa: BLE001  the program's edge: no traceback reaches a user
@@ -192,9 +191,9 @@ def _warn(installation: Installation) -> None:
 
 def _tell(result: RunResult, options: Options, output: Output) -> None:
     if not options.as_json and not options.quiet:
-        for line in summary.service_table(result.view, width=_width()):
+        table = summary.service_table(result.view, width=_width())
+        for line in [*table, ""] if table else []:
             output.line(line)
-        output.line("")
     if summary.is_complete(result.view) and result.exit_code in (ExitCode.OK, ExitCode.DEGRADED):
         if not options.as_json:
             output.line(summary.headline(result.view))

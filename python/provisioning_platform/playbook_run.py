@@ -76,8 +76,9 @@ def run_playbook(
 ) -> PlaybookResult:
     """Run a playbook to its end, calling ``on_event`` in this thread for each event of its journal.
 
-    Whatever happens the journal has an ending afterwards: where the playbook wrote none, because it was cancelled or
-    could not start, it is written here. Only in check mode, when no journal is kept, success leaves none.
+    A journal that was begun has an ending afterwards: where the playbook wrote none, because it was cancelled, it is
+    written here, and so it is when Ansible could not even start. Only success in check mode, or of a playbook that
+    keeps no journal, leaves none.
 
     :raises OSError: the journal's folder, the log or the private folder cannot be written.
     """
@@ -143,7 +144,7 @@ class _Follower:
     def _finish(self, outcome: Outcome) -> None:
         if any(event.kind in kinds.RUN_ENDINGS for event in self._events):
             return
-        if self._request.check and outcome.status == "successful":
+        if outcome.status == "successful" and not self._events:
             return
         journal = Journal(self._request.journal)
         if self._cancellation.is_requested:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, os_problem
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
-from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir, make_directory
+from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._state import locked
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.settings import DEFAULT_WORK_DIR
 
 from . import collection
 from .cancellation import Cancellation
@@ -95,7 +96,7 @@ def run_installation(
 ) -> RunResult:
     """Install what has been loaded and validated; the rest is as in :func:`run_unattended`."""
     on_event = on_event or (lambda event, view: None)
-    with _folder(installation, check=check) as folder:
+    with _folder(installation, check=check, inventory=inventory) as folder:
         request = PlaybookRequest(
             playbook=collection.playbook("install"),
             variables=installation.playbook_variables(),
@@ -115,7 +116,7 @@ def run_installation(
 
 
 def run_operation(
-    name: str,
+    operation: str,
     installation: Installation,
     *,
     variables: Mapping[str, Any] | None = None,
@@ -125,12 +126,15 @@ def run_operation(
 ) -> PlaybookResult:
     """Run another playbook of the collection for an installation, e.g. ``uninstall``, the way installations are run.
 
+    Its events are not kept: it may be the installation's folder that goes.
+
     :param variables: further extra vars, e.g. ``{"purge": True}``.
-    :raises PrerequisiteError: there is no such playbook, or another run is in progress.
+    :raises PrerequisiteError: there is no such playbook.
     """
-    with _folder(installation, check=False) as folder:
+    with tempfile.TemporaryDirectory(prefix="provisioning-operation-") as name:
+        folder = Path(name)
         request = PlaybookRequest(
-            playbook=collection.playbook(name),
+            playbook=collection.playbook(operation),
             variables={**installation.playbook_variables(), **(variables or {})},
             journal=folder / "events.jsonl",
             installation_id=installation.installation_id,
@@ -141,21 +145,34 @@ def run_operation(
 
 
 @contextlib.contextmanager
-def _folder(installation: Installation, *, check: bool) -> Iterator[Path]:
+def _folder(installation: Installation, *, check: bool, inventory: str | None) -> Iterator[Path]:
     """Make the run's folder on this machine and hold it against a second run; in check mode a passing one."""
-    if check:
-        with tempfile.TemporaryDirectory(prefix="provisioning-plan-") as name:
-            yield Path(name)
-        return
-    folder = WorkDir(installation.work_dir).installations / installation.installation_id
-    try:
-        make_directory(folder)
-    except OSError as error:
-        raise PrerequisiteError(
-            Problem(str(folder), f"cannot be made: {error.strerror}", "Make room or give permission, or set work_dir.")
-        ) from error
-    with locked(folder / "run.lock"):
-        yield folder
+    with contextlib.ExitStack() as stack:
+        if check:
+            yield Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="provisioning-plan-")))
+            return
+        folders = [WorkDir(installation.work_dir).installations / installation.installation_id]
+        if inventory is not None:
+            # The work dir is a path on the hosts; this machine may have no room or right for it.
+            default = WorkDir(Path(DEFAULT_WORK_DIR).expanduser())
+            folders.append(default.installations / installation.installation_id)
+        yield _hold_first(folders, stack)
+
+
+def _hold_first(folders: list[Path], stack: contextlib.ExitStack) -> Path:
+    """Make and lock the first folder that can be; return it.
+
+    :raises PrerequisiteError: none can be, or another run holds it.
+    """
+    problems = []
+    for folder in folders:
+        try:
+            stack.enter_context(locked(folder / "run.lock"))
+        except OSError as error:
+            problems.append(os_problem(f"work_dir {folder}", error))
+        else:
+            return folder
+    raise PrerequisiteError(*problems)
 
 
 def _inventories(inventory: str | None) -> tuple[str, ...]:

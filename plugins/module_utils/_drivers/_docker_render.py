@@ -118,7 +118,7 @@ def document(service: ServiceDefinition, context: Context) -> dict[str, Any]:
         "stop_signal": service.startup.stop_signal if service.startup.stop_signal != "SIGTERM" else None,
         "resources": _resources(service),
         "labels": dict(service.labels),
-        "files": context.files.get(service.name),
+        "config": context.files.get(service.name),
         "secrets": context.secrets.versions(holders_of_secrets),
     }
     return {name: value for name, value in settings.items() if value not in (None, "", [], {}, False)}

@@ -14,7 +14,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils import _even
 from ansible_collections.provisioning.platform.plugins.module_utils._audit import AuditLog, who
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Emitter, Event, Journal
 
-from tests.unit.plugins.module_utils.files import full_disk, umask_of_zero
+from tests.fixtures.disks import full_disk, umask_of_zero
 
 
 def _append(path: Path, name: str, count: int) -> None:

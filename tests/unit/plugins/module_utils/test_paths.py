@@ -12,7 +12,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._paths impor
     write_atomically,
 )
 
-from tests.unit.plugins.module_utils.files import full_disk, umask_of_zero
+from tests.fixtures.disks import full_disk, umask_of_zero
 
 
 def test_folders_are_for_the_owner_alone_whatever_the_umask_is(tmp_path: Path) -> None:

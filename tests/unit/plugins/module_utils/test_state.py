@@ -23,7 +23,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._state impor
     valid_name,
 )
 
-from tests.unit.plugins.module_utils.files import full_disk, umask_of_zero
+from tests.fixtures.disks import full_disk, umask_of_zero
 
 RECORDS = [
     PidRecord(ProcessIdentity(4242, 77, "boot"), 4242, "abc"),

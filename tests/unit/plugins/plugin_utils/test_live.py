@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Emitter, Event, Journal
-from ansible_collections.provisioning.platform.plugins.module_utils._module import file_sink
+from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import file_sink
 from ansible_collections.provisioning.platform.plugins.plugin_utils.live import Reader, followed, line_of
 
 

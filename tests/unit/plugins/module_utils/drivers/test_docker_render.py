@@ -98,7 +98,7 @@ def test_the_installations_variables_reach_the_service_and_its_own_win(context):
 
 
 def test_configuration_files_count_by_their_digest(context):
-    assert document(service(), replace(context, files={"web": "abc", "other": "def"}))["files"] == "abc"
+    assert document(service(), replace(context, files={"web": "abc", "other": "def"}))["config"] == "abc"
 
 
 def test_secrets_stay_placeholders_and_count_by_their_version(context):

@@ -1,0 +1,46 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The docker driver on real engines: each test runs on Docker and on Podman, in a project of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import docker.errors
+import pytest
+
+from tests.fixtures.docker_bench import (
+    IMAGE,
+    Bench,
+    make_bench,
+)
+from tests.fixtures.images import build_image
+
+
+@pytest.fixture(scope="session", params=["docker", "podman"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Docker's name, then Podman's."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def engine_url(request: pytest.FixtureRequest, engine: str) -> str:
+    """The address of the engine, which has the image."""
+    return str(request.getfixturevalue(f"{engine}_url"))
+
+
+@pytest.fixture(scope="session")
+def api(engine_url: str) -> Iterator[docker.APIClient]:
+    """A client of our own, to look behind the driver's back."""
+    client = docker.APIClient(engine_url, version="auto", timeout=120)
+    build_image(client, IMAGE, cgi={"env": "printf 'Content-Type: text/plain\\n\\n'; env"})
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, engine: str, engine_url: str, api: docker.APIClient) -> Iterator[Bench]:
+    with make_bench(tmp_path / "work", engine, engine_url, api) as found:
+        yield found
