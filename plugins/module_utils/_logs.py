@@ -229,13 +229,15 @@ def _lock_alone(descriptor: int) -> bool:
 def _oldest_first(path: Path, descriptor: int | None, end: int) -> Iterator[bytes]:
     for rotated in reversed(rotated_files(path)):
         yield gzip.decompress(rotated.read_bytes())
-    position = min(end, _first_data(descriptor)) if descriptor is not None else end
-    while descriptor is not None and position < end:
-        data = os.pread(descriptor, min(_PIECE, end - position), position)
-        if not data:
-            return
+    if descriptor is not None:
+        yield from _pieces(descriptor, min(end, _first_data(descriptor)), end)
+
+
+def _pieces(descriptor: int, start: int, end: int) -> Iterator[bytes]:
+    """Yield a part of a file, or what there is of it should somebody cut it meanwhile."""
+    while start < end and (data := os.pread(descriptor, min(_PIECE, end - start), start)):
         yield data
-        position += len(data)
+        start += len(data)
 
 
 def _newest_first(path: Path, descriptor: int | None, end: int) -> Iterator[bytes]:
@@ -266,15 +268,11 @@ def _compress(descriptor: int, start: int, end: int, target: Path) -> Path:
     temporary = target.with_name(f".{target.name}")
     output = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     try:
-        with os.fdopen(output, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as stream:
+        with os.fdopen(output, "wb") as raw:
             _make_sure_it_can_punch(output)
-            position = start
-            while position < end:
-                data = os.pread(descriptor, min(_PIECE, end - position), position)
-                if not data:  # somebody has cut it meanwhile
-                    break
-                stream.write(data)
-                position += len(data)
+            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as stream:
+                for data in _pieces(descriptor, start, end):
+                    stream.write(data)
     except BaseException:
         temporary.unlink()
         raise

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
@@ -40,13 +40,21 @@ def url_problems(path: str, value: str, schemes: tuple[str, ...] = ("http", "htt
         yield Problem(path, f"{shown(value, path)} is not a URL", f"It begins with {begins}.")
 
 
-def header_problems(path: str, headers: dict[str, str]) -> Iterator[Problem]:
-    """Yield a problem for each header that would break the request."""
+def header_problems(path: str, headers: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield a problem for each header that would break the request; no value is in it."""
     for name, value in headers.items():
         if not _HEADER.fullmatch(name):
-            yield Problem(f"{path}.{name}", "is not the name of a header")
-        if "\r" in value or "\n" in value:
-            yield Problem(f"{path}.{name}", "a header's value is a single line")
+            yield Problem(f"{path}.{name}", "is not the name of a header", "Use letters, digits and dashes.")
+        elif not isinstance(value, str) or not value.isprintable() or not _fits_latin1(value):
+            yield Problem(f"{path}.{name}", "has a value that no header may have", "Keep it to a line of plain text.")
+
+
+def _fits_latin1(value: str) -> bool:
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def variable_name_problems(path: str, names: dict[str, object]) -> Iterator[Problem]:

@@ -9,13 +9,11 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
     header_problems,
     path_problems,
-    url_problems,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
     DeploymentConfig,
@@ -23,7 +21,8 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model
     UnattendedInstallConfig,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.definition_checks import SERVICE_NAME
-from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_address, is_loopback
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import Address
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_address
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import SECRET_NAME, join, shown
 
 _INSTALLATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -105,21 +104,12 @@ def _deployment(deployment: DeploymentConfig) -> Iterator[Problem]:
 def _notifications(notifications: NotificationConfig) -> Iterator[Problem]:
     path = "notifications"
     if notifications.webhook_url is not None:
-        yield from _webhook(notifications.webhook_url)
+        try:
+            Address.of(notifications.webhook_url)
+        except ConfigurationError as error:
+            yield from error.problems
     if not 0 <= notifications.retry_attempts <= 100:
         yield Problem(f"{path}.retry_attempts", f"{notifications.retry_attempts} is not between 0 and 100")
     if not 0 < notifications.timeout <= 600:
         yield Problem(f"{path}.timeout", f"{notifications.timeout:g} is not above 0 and at most 600 seconds")
     yield from header_problems(f"{path}.headers", notifications.headers)
-
-
-def _webhook(url: str) -> Iterator[Problem]:
-    # The URL may be a secret, so no message shows it.
-    path = "notifications.webhook_url"
-    if any(True for _problem in url_problems(path, url)):
-        yield Problem(path, "is not a URL", "It begins with https://.")
-        return
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme != "https" and not (host == "localhost" or is_loopback(host)):
-        yield Problem(path, "is not https", "Use https://; http is accepted for localhost alone.")

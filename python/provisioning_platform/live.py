@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, OverflowMethod, RenderableType, RenderResult
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -24,7 +24,13 @@ _MARK = {"waiting": ("·", "dim"), "skipped": ("–", "yellow"), "completed": ("
 _MARK_ASCII = {"waiting": ".", "skipped": "-", "completed": "+", "failed": "x"}
 _SERVICE_STYLE = {"running": "green", "completed": "green", "failed": "red", "skipped": "yellow", "waiting": "dim"}
 _MARK_WIDTH = 2
-_NARROWEST_REASON = 18
+_GAP = 2
+#: Columns beside the reason, and how wide that has to be for them all to be shown.
+_COLUMNS = (
+    (("service", "status", "mode", "address"), 18),
+    (("service", "status", "mode"), 18),
+    (("service", "status"), 8),
+)
 _CELLS: dict[str, Callable[[ServiceView], str]] = {
     "service": lambda one: one.name,
     "status": lambda one: one.status,
@@ -44,6 +50,7 @@ class LiveProgress:
         self._view = view
         self._clock = clock
         self._ascii = not console.encoding.lower().startswith("utf")
+        self._overflow: OverflowMethod = "crop" if self._ascii else "ellipsis"
         self._spinner = Spinner("line" if self._ascii else "dots", style="cyan")
         self._live = Live(
             self,
@@ -85,7 +92,7 @@ class LiveProgress:
     def _title(self, now: float) -> RenderableType:
         view = self._view
         what = ", ".join(part for part in (view.platform, view.profile) if part)
-        text = Text(overflow="ellipsis", no_wrap=True)
+        text = Text(overflow=self._overflow, no_wrap=True)
         text.append(f"{view.operation} {view.installation_id}".strip(), style="bold")
         text.append(f"  ({what})" if what else "")
         if view.started_at is not None:
@@ -123,21 +130,22 @@ class LiveProgress:
 
     def _services(self, services: list[ServiceView], width: int, room: int) -> list[RenderableType]:
         shown, hidden = most_telling(services, room)
-        columns = fitting_columns(services, width - _MARK_WIDTH - 1)
-        grid = Table.grid(padding=(0, 1, 0, 0))
-        grid.add_column(width=_MARK_WIDTH - 1)
-        grid.add_column(no_wrap=True)
-        grid.add_row("", Text(_line([name for name, _ in columns], columns), style="dim"))
+        columns = fitting_columns(services, width - _MARK_WIDTH)
+        lines: list[RenderableType] = [
+            Text(" " * _MARK_WIDTH + _line([name for name, _ in columns], columns), style="dim", no_wrap=True)
+        ]
         for one in shown:
-            cells = [_CELLS[name](one) for name, _ in columns]
-            text = Text(_line(cells, columns), overflow="ellipsis", no_wrap=True)
-            text.stylize(_SERVICE_STYLE.get(one.status, "cyan"), columns[0][1] + 2, columns[0][1] + 2 + columns[1][1])
-            grid.add_row(self._service_mark(one), text)
-        return [grid, Text(f"  and {hidden} more", style="dim")] if hidden else [grid]
+            text = Text(_line([_CELLS[name](one) for name, _ in columns], columns))
+            begin = columns[0][1] + _GAP
+            text.stylize(_SERVICE_STYLE.get(one.status, "cyan"), begin, begin + columns[1][1])
+            line = Text.assemble(self._service_mark(one), " ", text, overflow=self._overflow, no_wrap=True)
+            lines.append(line)
+        return [*lines, Text(f"  and {hidden} more", style="dim")] if hidden else lines
 
-    def _service_mark(self, service: ServiceView) -> RenderableType:
+    def _service_mark(self, service: ServiceView) -> Text:
         if service.is_busy:
-            return self._spinner
+            frame = self._spinner.render(self._clock())
+            return frame if isinstance(frame, Text) else Text(" ")
         if service.status in ("failed", "skipped"):
             return self._mark(service.status)
         return self._mark("completed" if service.is_installed else "waiting")
@@ -170,13 +178,13 @@ def fitting_columns(services: list[ServiceView], width: int) -> list[tuple[str, 
         if name != "reason"
     }
     wide["status"] = max(wide["status"], len("completed"))
-    for names in (("service", "status", "mode", "address"), ("service", "status", "mode"), ("service", "status")):
-        rest = width - sum(wide[name] + 2 for name in names)
-        if rest >= _NARROWEST_REASON:
+    for names, least in _COLUMNS:
+        rest = width - sum(wide[name] + _GAP for name in names)
+        if rest >= least:
             return [*((name, wide[name]) for name in names), ("reason", rest)]
     return [("service", wide["service"]), ("status", wide["status"])]
 
 
 def _line(cells: list[str], columns: list[tuple[str, int]]) -> str:
     padded = [cell.ljust(size) for cell, (_, size) in zip(cells, columns, strict=True)]
-    return "  ".join(padded).rstrip()
+    return (" " * _GAP).join(padded).rstrip()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -102,6 +103,8 @@ class Live:
 
             from .live import LiveProgress
 
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(errors="replace")  # a reason may be in any language
             self._display = LiveProgress(view, console=Console(highlight=False))
             self._display.start()
 

@@ -30,7 +30,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._logs import
 from tests.fixtures.disks import full_disk, small_disk
 
 SMALL = Rotation(size=64 * 1024, count=1000)
-LINES = 200_000
+LINES = 120_000
 
 # Lines of different length, some longer than a block, written as fast as can be, a few in each write.
 _WRITER = """

@@ -19,11 +19,11 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     Problem,
     raise_if_any,
 )
+from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import header_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import NotificationPayload
 
 #: Seconds that one try may take at most.
 LONGEST_TIMEOUT = 600.0
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_IN_URL = re.compile(r"[\x00-\x20\x7f]")
 _SWITCHES = {"completed": "notify_completion", "failed": "notify_failure"}
 
@@ -68,7 +68,7 @@ class WebhookTarget:
 
         :raises ConfigurationError: the address, a header or a number cannot be used; no secret is in the message.
         """
-        problems = [*_header_problems(self.headers)]
+        problems = [*header_problems("notifications.headers", self.headers)]
         if self.retry_attempts < 0:
             problems.append(Problem("notifications.retry_attempts", "is negative", "0 means one try."))
         if not 0 < self.timeout <= LONGEST_TIMEOUT:
@@ -142,25 +142,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _header_problems(headers: Mapping[str, object]) -> list[Problem]:
-    problems = []
-    for name, value in headers.items():
-        what = f"notifications.headers[{name!r}]"
-        if not _HEADER_NAME.fullmatch(name):
-            problems.append(Problem(what, "is not the name of a header", "Use letters, digits and dashes."))
-        elif not isinstance(value, str) or not value.isprintable() or not _fits_latin1(value):
-            problems.append(Problem(what, "has a value that no header may have", "Keep it to one line of plain text."))
-    return problems
-
-
-def _fits_latin1(value: str) -> bool:
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _wrong_url(why: str, remedy: str) -> ConfigurationError:

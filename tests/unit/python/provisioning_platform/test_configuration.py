@@ -44,7 +44,7 @@ def test_variables_are_put_over_those_of_the_file(tmp_path):
 def test_a_configuration_already_validated_is_taken_as_well():
     document = {
         "installation_id": "x",
-        "deployment": {"mode": "multi-user", "services": [{"name": "gitea", "port": 3333, "required": False}]},
+        "deployment": {"platform": "podman", "services": [{"name": "gitea", "port": 3333, "required": False}]},
         "env_vars": {"A": "1"},
     }
     first = load_installation(document, environ=ENVIRON)
