@@ -34,6 +34,7 @@ class AuditLog:
     def __init__(self, path: Path, *, run: str = "") -> None:
         self._path = path
         self._run = run
+        self._who = who()
 
     def record(self, action: str, service: str, *, result: str, reason: str = "", at: float | None = None) -> None:
         """Append one line.
@@ -43,20 +44,27 @@ class AuditLog:
         """
         line = {
             "time": round(time.time() if at is None else at, 3),
-            "who": who(),
+            "who": self._who,
             "run": self._run,
             "action": action,
             "service": service,
             "result": result,
             "reason": reason,
         }
-        make_directory(self._path.parent)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
+        descriptor = self._open()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             write_line(descriptor, json.dumps(line).encode() + b"\n")
         finally:
             os.close(descriptor)
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        try:
+            return os.open(self._path, flags, FILE_MODE)
+        except FileNotFoundError:
+            make_directory(self._path.parent)
+            return os.open(self._path, flags, FILE_MODE)
 
     def __call__(self, event: Event) -> None:
         """Be a sink of the event stream: record what changed a service."""

@@ -44,17 +44,22 @@ def to_dict(value: Any, *, sparse: bool = False) -> Any:
 
     :param sparse: leave out what is at its default.
     """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            spec.name: to_dict(getattr(value, spec.name), sparse=sparse)
-            for spec in dataclasses.fields(value)
-            if not (sparse and _is_default(spec, getattr(value, spec.name)))
-        }
+    if isinstance(value, (str, int, float, type(None))):
+        return value
     if isinstance(value, dict):
         return {key: to_dict(item, sparse=sparse) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_dict(item, sparse=sparse) for item in value]
-    return value
+    specs = _specs(type(value))
+    if specs is None:
+        return value
+    found = [(spec, getattr(value, spec.name)) for spec in specs]
+    return {spec.name: to_dict(item, sparse=sparse) for spec, item in found if not (sparse and _is_default(spec, item))}
+
+
+@functools.cache
+def _specs(cls: Any) -> tuple[dataclasses.Field[Any], ...] | None:
+    return dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else None
 
 
 def _has_default(spec: dataclasses.Field[Any]) -> bool:

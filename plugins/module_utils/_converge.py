@@ -20,15 +20,13 @@ from ._graph import critical_lengths, dependencies_of, dependents_of, reachable
 from ._health import HealthResult
 from ._model import ServiceDefinition
 from ._plan import Action
-from ._wait import delays, wait_for_service
+from ._wait import delays, last_words, wait_for_service
 from ._walk import DONE, Lanes, Reached, Steps, walk
 
 Result = Literal["unchanged", "started", "healthy", "completed", "stopped", "removed", "failed", "skipped", "cancelled"]
 
 _STARTING = frozenset({"create", "start", "recreate", "restart", "none"})
 _LEAVING = frozenset({"stop", "remove", "restart"})
-_LOG_LINES = 5
-_LOG_LINE_LENGTH = 300
 _NOT_AWAITED = "started, but not waited for: "
 
 
@@ -391,12 +389,7 @@ class _Run:
             self.options.cancelled.set()
 
     def _last_words(self, name: str) -> str:
-        try:
-            lines = [line.text for line in self._driver(name).logs(self.services[name], tail=_LOG_LINES) if line.text]
-        except (ProvisioningError, OSError):
-            return ""
-        text = " / ".join(line.strip()[:_LOG_LINE_LENGTH] for line in lines)
-        return f"; its last words: {self._driver(name).context.secrets.masked(text)}" if lines else ""
+        return last_words(self.services[name], self._driver(name))
 
     def _about(self, name: str) -> dict[str, Any]:
         service = self.services[name]

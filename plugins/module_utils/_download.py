@@ -126,7 +126,8 @@ def _install(download: Download, source: Path, target: Path, service: str) -> No
         staged.chmod(_EXECUTABLE)
         os.replace(staged, target)
     except (KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
-        what = error.args[0] if error.args else error
+        is_archive = not isinstance(error, (tarfile.ReadError, zipfile.BadZipFile))
+        what = error.args[0] if is_archive and error.args else "it is no tar or zip archive"
         raise _fault(
             service,
             f"{download.extract} cannot be taken out of {download.url}: {what}",

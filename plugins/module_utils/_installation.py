@@ -36,7 +36,7 @@ def folders(layout: WorkDir) -> list[Path]:
 
 
 def begin(layout: WorkDir, installation: str, *, dry: bool = False) -> bool:
-    """Make the work dir, for its owner alone, and note what was made; return whether anything was.
+    """Make the work dir, for its owner alone, and begin to note what the run makes; return whether it made anything.
 
     :param installation: id of the run, or nothing to note nothing.
     :param dry: only tell.
@@ -44,6 +44,8 @@ def begin(layout: WorkDir, installation: str, *, dry: bool = False) -> bool:
     """
     missing = [folder for folder in folders(layout) if not folder.is_dir()]
     if not dry:
+        if installation:
+            Ledger(layout, installation).clear()
         for folder in missing:
             make_directory(folder)
         if installation and missing:

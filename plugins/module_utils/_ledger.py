@@ -51,6 +51,10 @@ class Ledger:
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(Problem(str(self._path), f"is damaged: {error}", "Remove it.")) from error
 
+    def clear(self) -> None:
+        """Begin anew: what an earlier run of the installation created is not this run's to take away."""
+        self._path.unlink(missing_ok=True)
+
     def add(self, *, paths: Iterable[Path] = (), services: Iterable[str] = ()) -> None:
         """Add to the list; what is on it already is not added again.
 

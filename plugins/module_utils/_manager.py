@@ -21,10 +21,10 @@ from ._build import build
 from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
-from ._drivers._registry import drivers_for
+from ._drivers._registry import drivers_for, unsupported
 from ._errors import ConfigurationError, DriverError, PrerequisiteError, Problem, raise_if_any
 from ._events import Emitter, Sink
-from ._health import HealthResult, check_health
+from ._health import HealthResult
 from ._model import ServiceDefinition, ServiceOperation
 from ._notes import Notes
 from ._paths import WorkDir
@@ -33,7 +33,7 @@ from ._secrets import SecretStore
 from ._settings import Settings, read_settings, write_settings
 from ._state import StateStore, locked
 from ._status import ServiceStatus, status_of
-from ._wait import wait_for_service
+from ._wait import check_now, check_service, last_words, wait_for_service
 
 _PROBE_THREADS = 128
 
@@ -175,9 +175,16 @@ class Manager:
         """
         self._known(names or ())
         stop = cancelled or threading.Event()
+        seen = self.observe(names)[0]
 
         def wait(service: ServiceDefinition) -> HealthResult:
-            result = wait_for_service(service, self._drivers[service.mode], cancelled=stop)
+            driver = self._drivers.get(service.mode)
+            if driver is None:
+                return _no_driver(service)
+            since = seen.get(service.name, ABSENT).since
+            result = wait_for_service(service, driver, cancelled=stop, since=since)
+            if not result.healthy and not stop.is_set():
+                result = dataclasses.replace(result, reason=result.reason + last_words(service, driver))
             about: dict[str, Any] = {"mode": service.mode, "address": service.url or "", "required": service.required}
             if result.healthy:
                 self._emit(events.SERVICE_HEALTHY, service=service.name, reason=result.reason, **about)
@@ -212,13 +219,18 @@ class Manager:
         :raises ConfigurationError: there is no such service.
         """
         service = self.definition(name)
+        raise_if_any(unsupported(service), DriverError)
         return self._drivers[service.mode].logs(service, follow=follow, tail=tail)
 
     def preflight(
         self, names: Collection[str] | None = None, *, provisioning_path: str | None = None
     ) -> _preflight.Report:
-        """Check what would keep services from running here. Nothing is touched."""
-        observed, unreachable = self.observe(names)
+        """Check what would keep services from running here. Nothing is touched.
+
+        :raises ConfigurationError: a name is unknown.
+        """
+        self._known(names or ())
+        observed, unreachable = self.observe()  # all: those that conflict with others may not be asked for
         return _preflight.preflight(
             self._services,
             self._drivers,
@@ -266,7 +278,7 @@ class Manager:
         :raises PrerequisiteError: something that runs depends on what is to be stopped.
         """
         self._known(operation.services)
-        names = list(operation.services) or [n for n, s in self._services.items() if s.auto_start]
+        names = list(operation.services) or [n for n, s in self._services.items() if s.auto_start and s.enabled]
         if operation.operation == "start":
             return dict.fromkeys(_graph.resolve_dependencies(self._services, names), "started")
         if operation.operation == "restart":
@@ -376,15 +388,14 @@ class Manager:
             return {service.name: result for service, result in zip(services, pool.map(one, services), strict=True)}
 
     def _check(self, service: ServiceDefinition) -> HealthResult:
-        driver = self._drivers[service.mode]
-        if service.health is None:
-            seen = driver.observe([service])[service.name]
-            return HealthResult(seen.is_up, "it runs" if seen.is_up else seen.detail or f"it is {seen.status}")
-        return check_health(service.health, execute=lambda check: driver.execute(service, check))
+        driver = self._drivers.get(service.mode)
+        return _no_driver(service) if driver is None else check_now(service, driver)
 
     def _verify(self, service: ServiceDefinition) -> list[HealthResult]:
-        driver = self._drivers[service.mode]
-        return [check_health(check, execute=lambda c: driver.execute(service, c)) for check in service.verify]
+        driver = self._drivers.get(service.mode)
+        if driver is None:
+            return [_no_driver(service)]
+        return [check_service(check, service, driver) for check in service.verify]
 
     def _refuse_if_needed(self, names: Collection[str]) -> None:
         blocked = _graph.can_stop(self._services, self.running(), names)
@@ -395,6 +406,10 @@ class Manager:
             ],
             PrerequisiteError,
         )
+
+
+def _no_driver(service: ServiceDefinition) -> HealthResult:
+    return HealthResult(False, unsupported(service)[0].why)
 
 
 def _config_digest(service: ServiceDefinition, secrets: SecretStore) -> str:

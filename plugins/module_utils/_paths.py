@@ -101,9 +101,8 @@ def write_atomically(path: Path, content: bytes | str, *, mode: int = FILE_MODE,
     :param durable: wait until the disk has it and its name; false for what a reboot makes worthless.
     :raises OSError: it cannot be written; the old file is untouched.
     """
-    make_directory(path.parent)
     data = content.encode() if isinstance(content, str) else content
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, temporary = _temporary_beside(path)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(descriptor, mode)
@@ -118,6 +117,15 @@ def write_atomically(path: Path, content: bytes | str, *, mode: int = FILE_MODE,
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def _temporary_beside(path: Path) -> tuple[int, str]:
+    prefix = f".{path.name}."
+    try:
+        return tempfile.mkstemp(dir=path.parent, prefix=prefix)
+    except FileNotFoundError:
+        make_directory(path.parent)
+        return tempfile.mkstemp(dir=path.parent, prefix=prefix)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -92,7 +92,7 @@ def preflight(
         found = check_dependencies(service, services)
         problem = (unreachable or {}).get(service.mode)
         if problem is not None:
-            found.append(problem)
+            found.append(Problem(service.name, problem.why, problem.remedy))
         else:
             found += validate_service_prerequisites(service, drivers)
             now = observed.get(service.name, ABSENT)

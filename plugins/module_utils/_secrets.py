@@ -121,7 +121,7 @@ class SecretStore:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             return {name: _secret(item["value"], item["version"]) for name, item in document.items()}
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except (ValueError, KeyError, TypeError, AttributeError):
             remedy = "Restore it from a backup; a new secret may lock you out."

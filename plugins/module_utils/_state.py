@@ -61,7 +61,7 @@ class PidStore:
         try:
             documents = json.loads(self._path(service).read_text(encoding="utf-8"))
             return [_record(document) for document in documents]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except (ValueError, KeyError, TypeError, AttributeError):
             return []
@@ -120,7 +120,7 @@ class StateStore:
         path = self._path(service)
         try:
             return build(ServiceState, json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, ProvisioningError) as error:
             raise ConfigurationError(

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from ._build import to_dict
 from ._drivers._base import Driver
+from ._errors import ProvisioningError
 from ._health import HealthResult, check_health
 from ._model import AnyVerification, HealthCheck, ServiceDefinition
 
@@ -23,6 +25,8 @@ _ASK_SHARE = 20
 #: How long what has no health check must have run before that it runs means anything.
 _SETTLE_SECONDS = 0.2
 _DEFAULT_INTERVAL = 1.0
+_LOG_LINES = 5
+_LOG_LINE_LENGTH = 300
 
 
 def delays(interval: float) -> Iterator[float]:
@@ -126,6 +130,30 @@ def check_service(check: AnyVerification, service: ServiceDefinition, driver: Dr
     return check_health(check, execute=lambda command: driver.execute(service, command), secrets=driver.context.secrets)
 
 
+def check_now(service: ServiceDefinition, driver: Driver) -> HealthResult:
+    """Check a service's health once; without a check, that it runs is enough."""
+    if service.health is not None:
+        return check_service(service.health, service, driver)
+    try:
+        end = _Liveness(service, driver).ask()
+    except ProvisioningError as error:
+        end = error.problems[0].why
+    return HealthResult(end is None, end or "it runs")
+
+
+def last_words(service: ServiceDefinition, driver: Driver) -> str:
+    """Return the last lines of a service's log, to be added to why it failed; nothing where there are none."""
+    try:
+        lines = [line.text.strip() for line in driver.logs(service, tail=_LOG_LINES) if line.text.strip()]
+        secrets = driver.context.secrets
+        secrets.versions(to_dict(service))  # those that it knows are read, so that they are masked
+        secrets.read(service.name)
+    except (ProvisioningError, OSError):
+        return ""
+    text = " / ".join(line[:_LOG_LINE_LENGTH] for line in lines)
+    return f"; its last words: {secrets.masked(text)}" if lines else ""
+
+
 def patience(service: ServiceDefinition, since: float | None, now: float) -> float:
     """Return for how many seconds from now a service may still become healthy.
 
@@ -187,11 +215,7 @@ def monitor_service(
     trend = HealthTrend(check or HealthCheck(retries=1))
     begin = clock() if since is None else since
     while not cancelled.is_set():
-        if check is not None:
-            result = check_service(check, service, driver)
-        else:
-            end = _Liveness(service, driver).ask()
-            result = HealthResult(end is None, end or "it runs")
+        result = check_now(service, driver)
         if trend.note(result, clock() - begin):
             yield trend.health, result
         cancelled.wait(check.interval if check else _DEFAULT_INTERVAL)

@@ -202,6 +202,8 @@ def _tell(result: RunResult, options: Options, output: Output) -> None:
                     output.line(part)
     else:
         _tell_trouble(result)
+    for warning in dict.fromkeys(result.view.warnings):
+        complain(f"warning: {warning}")
     if result.delivery is not None and result.delivery.undelivered and result.journal is not None:
         outbox = result.journal.with_name("outbox.jsonl")
         complain(summary.undelivered(result.delivery.undelivered, result.delivery.last_error, outbox))

@@ -43,6 +43,7 @@ class PlaybookRequest:
     :param inventories: for Ansible's ``--inventory``.
     :param verbosity: number of ``v`` for Ansible.
     :param log: where to keep what Ansible says, if it is to be kept.
+    :param modes: of the services, by name, for what is shown.
     :param environment: further variables for Ansible.
     """
 
@@ -54,6 +55,7 @@ class PlaybookRequest:
     inventories: Sequence[str] = ()
     verbosity: int = 0
     log: Path | None = None
+    modes: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,7 +94,7 @@ class _Follower:
         self._on_event = on_event
         self._journal = JournalFollower(request.journal, offset=journal_size(request.journal))
         self._events: list[Event] = []
-        self._view = RunView()
+        self._view = RunView(modes=request.modes)
         self._plan = PlanReader()
         self._failures = _Failures()
         self._log = RunLog(request.log) if request.log else None
@@ -182,7 +184,7 @@ def _removed(event: Mapping[str, Any]) -> list[str]:
     if event.get("event") != "runner_on_ok" or not isinstance(data, Mapping):
         return []
     result = data.get("res")
-    if data.get("task_action") != f"{collection.NAME}.installation" or not isinstance(result, Mapping):
+    if data.get("task_action") != f"{collection.NAME}.cleanup" or not isinstance(result, Mapping):
         return []
     return [str(item) for item in result.get("removed") or ()]
 

@@ -7,7 +7,7 @@ Nothing here prints or waits; the displays and the final table are made from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -110,6 +110,9 @@ class RunView:
     services: dict[str, ServiceView] = field(default_factory=dict)
     ending: Event | None = None
     removed_paths: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    #: What is known of services before any event tells it: their modes, by name.
+    modes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> RunView:
@@ -139,7 +142,9 @@ class RunView:
 
     def apply(self, event: Event) -> None:
         """Take one more event in."""
-        if event.service is not None and event.kind in _STATUS:
+        if event.kind == kinds.SERVICE_WARNING:
+            self.warnings.append(f"{event.service}: {event.data.get('reason') or event.data.get('error') or ''}")
+        elif event.service is not None:
             self._apply_service(event)
         elif event.kind == kinds.RUN_STARTED:
             self._begin(event)
@@ -188,6 +193,8 @@ class RunView:
             step.error = str(event.data.get("error", ""))
 
     def _apply_service(self, event: Event) -> None:
+        if event.kind not in _STATUS:
+            return
         service = self._service(str(event.service))
         service.status = _STATUS[event.kind]
         service.is_cleaned_up = event.kind in (kinds.SERVICE_STOPPED, kinds.SERVICE_REMOVED) and service.touched
@@ -216,7 +223,7 @@ class RunView:
             service.required = bool(result["required"])
 
     def _service(self, name: str) -> ServiceView:
-        return self.services.setdefault(name, ServiceView(name))
+        return self.services.setdefault(name, ServiceView(name, mode=self.modes.get(name, "")))
 
 
 def _health(kind: str, before: str) -> str:

@@ -16,6 +16,7 @@ from .text import count, names, sentence, table
 
 _HEADER = ("SERVICE", "STATUS", "HEALTH", "ADDRESS", "REASON")
 # What the drivers of containers say when there is no engine that they may use.
+_DETAIL = re.compile(r" \(|; |\. ")
 _NEEDS_ENGINE = re.compile(
     r"\b(Docker|Podman|OrbStack) (does not answer|may not be used by uid)|no container engine", re.IGNORECASE
 )
@@ -28,8 +29,16 @@ def service_table(view: RunView, *, width: int | None = None) -> list[str]:
     """
     if not view.services:
         return []
-    rows = [(one.name, one.status, one.health, one.address, one.explanation) for one in view.services.values()]
+    rows = [
+        (one.name, one.status, one.health, one.address, one.reason if one.is_installed else brief(one.explanation))
+        for one in view.services.values()
+    ]
     return table(_HEADER, rows, width=width)
+
+
+def brief(explanation: str) -> str:
+    """Return the beginning of an explanation that is told in full elsewhere."""
+    return _DETAIL.split(" ".join(explanation.split()), maxsplit=1)[0]
 
 
 def headline(view: RunView) -> str:
@@ -99,7 +108,7 @@ def aftermath(view: RunView) -> list[str]:
     if running:
         lines.append(f"Left running: {names(running)}.")
     elif services and not failed:
-        lines.append("No service was left running.")
+        lines.append("This run left no service running.")
     return lines
 
 
@@ -107,7 +116,7 @@ def cancelled(view: RunView, code: ExitCode) -> list[str]:
     """Return what is to be said of a run that a signal has stopped."""
     word = "Cancelled" if code == ExitCode.CANCELLED else "Terminated"
     step = view.failed_step or view.current_step
-    return [f"{word}{f' in {step.name}' if step else ''}.", *(aftermath(view) or ["No service was left running."])]
+    return [f"{word}{f' in {step.name}' if step else ''}.", *(aftermath(view) or ["This run left no service running."])]
 
 
 def undelivered(number: int, reason: str, outbox: Path) -> str:

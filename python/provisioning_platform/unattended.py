@@ -106,6 +106,7 @@ def run_installation(
             inventories=_inventories(inventory),
             verbosity=_VERBOSE if installation.config.verbose else 0,
             log=folder / FILE_NAME if installation.config.verbose and not check else None,
+            modes={name: one.mode for name, one in installation.platform.registry.services.items()},
         )
         webhooks = Webhooks(None if check else installation.target, request.journal)
         try:

@@ -243,14 +243,16 @@ def test_a_service_that_fails_is_named_and_cleaned_up(platform):
     assert run.returncode == 1
     assert re.search("install failed in (deploy-docker|wait-for-services): broken: ", run.stderr)
     assert "Cleaned up, because this run had created it: " in run.stderr
-    assert "No service was left running." in run.stderr
+    assert "This run left no service running." in run.stderr
     assert "Traceback" not in run.stdout + run.stderr
 
 
 def test_an_optional_service_that_fails_degrades_the_installation(platform):
     one = platform({"web": web(free_port()), "broken": web(free_port(), required=False)})
     one.services["broken"]["deployment"]["binary"] = {"command": "/nonexistent/binary"}
-    run = one.run()
+    host = "localhost ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'"
+    (one.folder / "hosts").write_text(f"[platform]\n{host}\n", encoding="utf-8")
+    run = one.run("--inventory", "hosts")
     assert run.returncode == 4
     assert "1 of 2 services; 1 skipped (broken)" in run.stdout
     assert one.events()[-1]["data"]["degraded"] is True

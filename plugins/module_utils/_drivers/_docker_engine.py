@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ MINIMUM_API = (1, 40)
 #: Podman gives containers a name for the host, and understands host-gateway, since this version.
 PODMAN_HOST_GATEWAY = (4, 7)
 
+_MINIMUM = ".".join(map(str, MINIMUM_API))
 _CONNECT_SECONDS = 10
 _REQUEST_SECONDS = 120
 _FAILURE_SECONDS = 5.0
@@ -224,7 +226,7 @@ def connect(kind: str, places: Sequence[Candidate]) -> Engine:
         if kind == "podman" and not engine.is_podman and place.source == "DOCKER_HOST":
             tried.append(f"{place.url}: is {engine.name}, not Podman")
             continue
-        return _new_enough(engine)
+        return engine
     if forbidden is not None:
         raise DriverError(forbidden)
     remedy = f"{_HOW_TO_START.get(kind, 'Start it')}, or set deployment.engine_url."
@@ -235,10 +237,8 @@ def _open(place: Candidate) -> Engine:
     """Connect to one place.
 
     :raises OSError: nobody answers there in the engine's language, or the user may not connect.
+    :raises DriverError: who answers is too old.
     """
-    import docker
-    import docker.errors
-
     # The SDK wraps every reason in the same error; the socket itself tells them apart.
     owner = None
     if place.socket is not None:
@@ -246,34 +246,48 @@ def _open(place: Candidate) -> Engine:
             probe.settimeout(_CONNECT_SECONDS)
             probe.connect(str(place.socket))
         owner = place.socket.stat().st_uid
-    try:
-        tls = _tls_config(place)
-        api = docker.APIClient(
-            place.url, version="auto", timeout=_CONNECT_SECONDS, tls=tls, use_ssh_client=True, max_pool_size=16
-        )
-        about: dict[str, Any] = api.version(api_version=False)
-    except docker.errors.DockerException as error:
-        raise OSError(str(error)) from error
-    api.timeout = _REQUEST_SECONDS
-    if place.socket is not None:
-        api.trust_env = False  # no proxy and no .netrc is looked up for a local socket
+    about = _version(place)
     components = {component.get("Name", "") for component in about.get("Components") or []}
-    kind = "Podman" if "Podman Engine" in components else "Docker"
-    return Engine(api, place.url, kind, _numbers(about.get("Version", "")), owner)
+    name = "Podman" if "Podman Engine" in components else "Docker"
+    spoken = about["ApiVersion"]
+    if _numbers(spoken) < MINIMUM_API:
+        why = f"{name} {about.get('Version', '')} at {place.url} speaks API {spoken}, and {_MINIMUM} is needed"
+        raise DriverError(Problem(name, why, "Install Docker 20.10 or Podman 4 or newer."))
+    api = _client(place, spoken)
+    api.timeout = _REQUEST_SECONDS
+    return Engine(api, place.url, name, _numbers(about.get("Version", "")), owner)
+
+
+def _version(place: Candidate) -> dict[str, Any]:
+    import docker.errors
+
+    try:
+        with closing(_client(place, _MINIMUM)) as api:
+            about: dict[str, Any] = api.version(api_version=False)
+    except (docker.errors.DockerException, ValueError, KeyError) as error:
+        raise OSError(str(error)) from error
+    if "ApiVersion" not in about:
+        raise OSError("what answers is no container engine")
+    return about
+
+
+def _client(place: Candidate, version: str) -> APIClient:
+    import docker
+
+    tls = _tls_config(place)
+    api = docker.APIClient(
+        place.url, version=version, timeout=_CONNECT_SECONDS, tls=tls, use_ssh_client=True, max_pool_size=16
+    )
+    if place.socket is not None or place.tls is not None:
+        # No proxy and no .netrc for a local socket, and no REQUESTS_CA_BUNDLE instead of the engine's own authority.
+        api.trust_env = False
+    return api
 
 
 def _in_words(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "not there"
     return (error.strerror or str(error)).lower()
-
-
-def _new_enough(engine: Engine) -> Engine:
-    if _numbers(engine.api.api_version) < MINIMUM_API:
-        version = ".".join(map(str, engine.version))
-        why = f"{engine.name} {version} at {engine.url} speaks API {engine.api.api_version}, and 1.40 is needed"
-        raise DriverError(Problem(engine.name, why, "Install Docker 20.10 or Podman 4 or newer."))
-    return engine
 
 
 def _forbidden(name: str, place: Candidate) -> Problem:

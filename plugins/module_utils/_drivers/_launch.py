@@ -138,20 +138,28 @@ def find_executable(command: str, path: str) -> str | None:
     return str(Path(found).absolute()) if found else None
 
 
+def inherited(outer: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a service gets of the environment we run in: language, time zone, certificates, proxies.
+
+    :param outer: the environment we run in.
+    """
+    around = os.environ if outer is None else outer
+    names = [name for name in around if name in _INHERITED or name.startswith("LC_")]
+    return {name: around[name] for name in names}
+
+
 def environment(
-    settings: Mapping[str, Scalar], *, path: str, account: Account, outer: Mapping[str, str] | None = None
+    settings: Mapping[str, Scalar], *, path: str, account: Account, base: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the whole environment of a process.
 
     :param settings: what the definition and the installation set.
     :param path: its PATH, unless the settings have one.
     :param account: whom it runs as.
-    :param outer: the environment we run in.
+    :param base: what it gets of ours.
     """
-    around = os.environ if outer is None else outer
-    result = {name: value for name, value in around.items() if name in _INHERITED or name.startswith("LC_")}
-    result |= {"PATH": path, "HOME": account.home, "USER": account.name, "LOGNAME": account.name}
-    return result | {name: text_of(value) for name, value in settings.items()}
+    own = {"PATH": path, "HOME": account.home, "USER": account.name, "LOGNAME": account.name}
+    return {**base, **own, **{name: text_of(value) for name, value in settings.items()}}
 
 
 def _is_group(group: str) -> bool:

@@ -36,6 +36,8 @@ class BinaryDriver(Driver):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._records = PidStore(context.work_dir.pids)
+        self._path = _launch.search_path(context.work_dir.bin)
+        self._inherited = _launch.inherited()
         # Only a parent learns how its child ended.
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
@@ -218,7 +220,9 @@ class BinaryDriver(Driver):
                 stdout=log,
                 stderr=log,
                 cwd=self._working_dir(service),
-                env=_launch.environment(self.context.secrets.fill(settings), path=self._path(), account=account),
+                env=_launch.environment(
+                    self.context.secrets.fill(settings), path=self._path, account=account, base=self._inherited
+                ),
                 user=account.uid if binary.user else None,
                 group=account.gid if binary.user or binary.group else None,
                 extra_groups=account.groups if binary.user and os.geteuid() == 0 else None,
@@ -300,15 +304,12 @@ class BinaryDriver(Driver):
     def _log(self, name: str, replica: int) -> Path:
         return self.context.work_dir.logs / (f"{name}.log" if replica == 1 else f"{name}.{replica}.log")
 
-    def _path(self) -> str:
-        return _launch.search_path(self.context.work_dir.bin)
-
     def _executable(self, binary: BinaryDeployment) -> str | None:
         if binary.download is not None:
             target = _download.destination(binary.download, self.context.work_dir.bin)
             if binary.command in (target.name, str(target)):
                 return _launch.find_executable(str(target), "")
-        return _launch.find_executable(binary.command, self._path())
+        return _launch.find_executable(binary.command, self._path)
 
     def _working_dir(self, service: ServiceDefinition) -> str:
         return _block(service).working_dir or str(self.context.work_dir.service_data(service.name))

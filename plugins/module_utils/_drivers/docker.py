@@ -27,6 +27,7 @@ from ._docker_images import Images, check_build
 from ._docker_mounts import check_mounts, prepare_mounts
 from ._docker_observe import Instance, instances, observation
 from ._docker_render import LABEL_SERVICE, block, container_names, ownership, template_of
+from ._docker_signals import is_deaf
 
 # Podman leaves ports below 1024 to root even inside a container, Docker does not: the same definition runs on both.
 _PODMAN_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0"}
@@ -151,7 +152,11 @@ class DockerDriver(Driver):
         """
         if observation.is_up or len(observation.instances) > 1:
             engine = self._connection.engine()
-            _for_each(observation.instances, lambda container: _stop(engine, service, container))
+
+            def one(container: str) -> None:
+                _stop(engine, service, container, patience=None if _can_be_asked(engine, service, container) else 0)
+
+            _for_each(observation.instances, one)
 
     def remove(self, service: ServiceDefinition, observation: Observation) -> None:
         """Stop its containers and take them away with their unnamed volumes.
@@ -270,12 +275,9 @@ class DockerDriver(Driver):
     def _remove_all(
         self, engine: Engine, service: ServiceDefinition, containers: Sequence[str], *, may_run: bool = True
     ) -> None:
-        # An engine kills what it removes by force, so what is to be killed anyway costs one request less.
-        startup = service.startup
-        asks_first = may_run and startup.stop_timeout > 0 and startup.stop_signal not in ("SIGKILL", "KILL")
-
         def one(container: str) -> None:
-            if asks_first:
+            # An engine kills what it removes by force, so what is to be killed anyway is not asked to stop first.
+            if may_run and _can_be_asked(engine, service, container):
                 _stop(engine, service, container)
             _delete(engine, service, container)
 
@@ -299,10 +301,18 @@ def _create_container(engine: Engine, service: ServiceDefinition, name: str, bod
         return str(engine.api.create_container_from_config(body, name)["Id"])  # type: ignore[no-untyped-call]
 
 
-def _stop(engine: Engine, service: ServiceDefinition, container: str) -> None:
+def _can_be_asked(engine: Engine, service: ServiceDefinition, container: str) -> bool:
+    startup = service.startup
+    if startup.stop_timeout <= 0 or startup.stop_signal in ("SIGKILL", "KILL"):
+        return False
+    return not is_deaf(engine, service.name, container, startup.stop_signal)
+
+
+def _stop(engine: Engine, service: ServiceDefinition, container: str, *, patience: float | None = None) -> None:
+    seconds = service.startup.stop_timeout if patience is None else patience
     try:
         with engine_errors(service.name):
-            engine.api.stop(container, timeout=math.ceil(service.startup.stop_timeout))
+            engine.api.stop(container, timeout=math.ceil(seconds))
     except EngineError as error:
         if error.status != NOT_FOUND:
             raise

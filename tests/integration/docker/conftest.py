@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import docker
-import docker.errors
 import pytest
 
 from tests.fixtures.docker_bench import (
@@ -37,6 +36,7 @@ def api(engine_url: str) -> Iterator[docker.APIClient]:
     client = docker.APIClient(engine_url, version="auto", timeout=120)
     build_image(client, IMAGE, cgi={"env": "printf 'Content-Type: text/plain\\n\\n'; env"})
     yield client
+    client.remove_image(IMAGE, force=True)
     client.close()
 
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 import http.server
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import docker
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers.docker import DockerDriver
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, DriverError
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 
 from tests.fixtures.docker_bench import (
+    IMAGE,
     command,
     eventually,
     free_port,
@@ -145,17 +148,30 @@ def test_ports_below_1024_need_no_root_inside(bench):
     assert get(port) == "hello\n"
 
 
-def test_an_images_own_healthcheck_is_switched_off_and_one_of_ours_is_there_when_asked_for(bench, engine):
-    build_image(bench.api, "provisioning-test/checked:1", healthcheck="true")
+@pytest.fixture
+def checked_image(api: docker.APIClient) -> Iterator[str]:
+    """An image with a HEALTHCHECK of its own."""
+    name = f"{IMAGE}-checked"
+    build_image(api, name, healthcheck="true")
+    yield name
+    api.remove_image(name, force=True)
+
+
+def test_an_images_own_healthcheck_is_switched_off(bench, checked_image):
+    web = service(docker={"image": checked_image})
+    bench.start(web)
+    assert bench.inspect(web)["Config"]["Healthcheck"]["Test"] == ["NONE"]
+    bench.remove(web)
+
+
+def test_a_healthcheck_of_ours_is_there_when_asked_for(bench, engine):
     check = {"type": "command", "command": ["false"], "interval": 0.5, "retries": 1}
-    without = service("without", docker={"image": "provisioning-test/checked:1"}, health=check)
-    having = service("having", docker={"healthcheck": True}, health=check)
-    bench.start(without, having)
-    assert bench.inspect(without)["Config"]["Healthcheck"]["Test"] == ["NONE"]
-    assert bench.inspect(having)["Config"]["Healthcheck"]["Test"] == ["CMD", "false"]
-    if engine == "docker":  # Podman needs systemd for it
-        eventually(lambda: bench.see(having).detail == "unhealthy")
-        assert bench.see(having).status == "running"
+    web = service(docker={"healthcheck": True}, health=check)
+    bench.start(web)
+    assert bench.inspect(web)["Config"]["Healthcheck"]["Test"] == ["CMD", "false"]
+    if engine == "docker":  # Podman needs systemd to run it
+        eventually(lambda: bench.see(web).detail == "unhealthy")
+        assert bench.see(web).status == "running"
 
 
 def test_further_networks_are_joined_where_they_exist_and_made_where_not(bench):

@@ -56,7 +56,7 @@ DOWNLOAD = {"url": "https://x.example/f", "sha256": "0" * 64}
         ({"health": {**HTTP, "success_threshold": 0}}, "x.health.success_threshold: 0 is too small"),
         ({"health": {**HTTP, "expected_status": [20]}}, "x.health.expected_status[0]: 20 is not an HTTP status"),
         ({"health": {**HTTP, "method": "get it"}}, "x.health.method: 'get it' is not an HTTP method"),
-        ({"health": {**HTTP, "headers": {"A": "b\nc"}}}, "x.health.headers.A: a header's value is a single line"),
+        ({"health": {**HTTP, "headers": {"A": "b\nc"}}}, "x.health.headers.A: has a value that no header may have"),
         ({"health": {"type": "tcp", "port": 70000}}, "x.health.port: 70000 is not a port"),
         ({"health": {"type": "command", "command": []}}, "x.health.command: is empty"),
         ({"health": {"type": "file", "path": "x"}}, "x.health.path: 'x' is not an absolute path"),

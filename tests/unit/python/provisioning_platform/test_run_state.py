@@ -101,7 +101,12 @@ def test_the_result_of_the_run_completes_what_events_told():
     assert not view.services["b"].required
 
 
+def test_warnings_are_kept_and_change_no_service():
+    view = RunView.of([STARTED, Event("service.warning", 1.0, 2, service="a", step="b", data={"reason": "no cgroups"})])
+    assert (view.warnings, view.services, list(view.steps)) == (["a: no cgroups"], {}, ["a", "b"])
+
+
 def test_events_of_kinds_unknown_change_nothing():
-    view = RunView.of([STARTED, Event("service.polished", 1.0, 2, service="a"), Event("run.paused", 1.0, 3)])
-    assert view.services == {}
+    view = RunView.of([STARTED, Event("service.polished", 1.0, 2, service="a", step="c"), Event("run.paused", 1.0, 3)])
+    assert (view.services, list(view.steps)) == ({}, ["a", "b"])
     assert view.ending is None

@@ -94,6 +94,11 @@ def test_the_table_is_aligned():
     ]
 
 
+def test_in_the_table_an_explanation_is_brief():
+    event = failed("a", error="Docker does not answer (tried unix:///x: not there); its last words: a / b")
+    assert service_table(RunView.of([event]))[1].endswith("-        Docker does not answer")
+
+
 def test_the_table_stays_within_a_narrow_terminal():
     events = [
         Event("service.healthy", 1.0, 1, service="control-center", data={"address": "http://127.0.0.1:8081"}),
@@ -147,7 +152,7 @@ def test_what_the_clean_up_reports_is_told():
     view.take_back(["a", "b", "/w/config", "/w/data"])
     assert aftermath(view) == [
         "Cleaned up, because this run had created it: a, b and 2 files and folders.",
-        "No service was left running.",
+        "This run left no service running.",
     ]
     assert [(one.name, one.status) for one in view.services.values()] == [("a", "failed"), ("b", "removed")]
 
@@ -169,7 +174,7 @@ def test_a_cancelled_run_names_what_was_left_running():
 
 
 def test_a_run_cancelled_early_left_nothing():
-    assert cancelled(RunView(), ExitCode.TERMINATED) == ["Terminated.", "No service was left running."]
+    assert cancelled(RunView(), ExitCode.TERMINATED) == ["Terminated.", "This run left no service running."]
 
 
 def test_undelivered_webhooks_are_kept_and_it_is_said_where():

@@ -202,7 +202,7 @@ def test_when_no_engine_answers_the_error_says_what_was_tried_and_what_to_do(tmp
 def test_an_engine_that_is_too_old_is_refused_with_the_version_needed(engine_at):
     url = engine_at({"Version": "18.09.1", "ApiVersion": "1.39"})
     assert problem_of("docker", url) == (
-        f"Docker: Docker 18.9.1 at {url} speaks API 1.39, and 1.40 is needed. "
+        f"Docker: Docker 18.09.1 at {url} speaks API 1.39, and 1.40 is needed. "
         "Install Docker 20.10 or Podman 4 or newer."
     )
 

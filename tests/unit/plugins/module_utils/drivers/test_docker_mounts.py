@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 from pathlib import Path
@@ -97,3 +98,26 @@ def test_a_mount_outside_the_work_dir_must_exist_beforehand(tmp_path):
     mounts = [parse_volume(text, "web") for text in ("/nowhere:/x", f"{tmp_path}:/y", f"{tmp_path}/w/data/web:/z")]
     (problem,) = check_mounts(service(), mounts, WorkDir(tmp_path / "w"), engine())
     assert problem.why == "/nowhere, which is to be mounted, does not exist"
+
+
+@pytest.mark.parametrize(
+    ("me", "socket_owner", "user", "remedy"),
+    [
+        (0, 0, "1000:1000", None),
+        (1001, 0, None, None),
+        (1001, 0, "web", None),
+        (1001, 0, "1001:1001", None),
+        (1001, 0, "1000:1000", 'Install as root, or set docker.user of web to "1001:55".'),
+        (1001, 1001, "0:0", None),
+        (1001, 1001, "1000:1000", 'Install as root, or set docker.user of web to "0:0".'),
+    ],
+)
+def test_without_root_a_container_must_run_as_who_owns_its_files(tmp_path, monkeypatch, me, socket_owner, user, remedy):
+    monkeypatch.setattr(os, "geteuid", lambda: me)
+    monkeypatch.setattr(os, "getegid", lambda: 55)
+    local = dataclasses.replace(engine(), owner=socket_owner)
+    mounts = [parse_volume(f"{tmp_path}/config/web:/etc/web", "web")]
+    problems = check_mounts(service(user=user), mounts, WorkDir(tmp_path), local)
+    assert [problem.remedy for problem in problems] == ([remedy] if remedy else [])
+    elsewhere = [parse_volume(f"{tmp_path}:/all", "web")]
+    assert check_mounts(service(user=user), elsewhere, WorkDir(tmp_path / "w"), local) == [], "not its own files"

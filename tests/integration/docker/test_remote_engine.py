@@ -1,0 +1,88 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The docker driver and an engine that is reached over TCP with TLS, as the docker command reaches it."""
+
+from __future__ import annotations
+
+import socket
+import socketserver
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._docker_engine import candidates, connect
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import DriverError
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as DOCKER_CERT_PATH has it; the same certificate serves both sides."""
+    folder = tmp_path_factory.mktemp("certificates")
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run(
+        [*command.split(), "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
+        check=True,
+        capture_output=True,
+    )
+    (folder / "ca.pem").write_bytes((folder / "cert.pem").read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def remote_url(docker_url: str, certificates: Path) -> Iterator[str]:
+    """The engine of this machine behind TLS that wants to know its clients."""
+    path = docker_url.removeprefix("unix://")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
+    context.load_verify_locations(certificates / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            try:
+                client = context.wrap_socket(self.request, server_side=True)
+            except (ssl.SSLError, OSError):
+                return
+            with client, socket.socket(socket.AF_UNIX) as engine:
+                engine.connect(path)
+                back = threading.Thread(target=_copy, args=[engine, client], daemon=True)
+                back.start()
+                _copy(client, engine)
+                back.join(5)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Relay) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def test_an_engine_behind_tls_is_reached_with_the_certificates_of_the_environment(remote_url, certificates):
+    env = {"DOCKER_HOST": remote_url, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(certificates)}
+    engine = connect("docker", candidates("docker", env=env, home=Path("/nowhere"), uid=0))
+    assert engine.api.ping()
+    assert not engine.is_local
+    engine.api.close()
+
+
+@pytest.mark.parametrize("settings", [{}, {"DOCKER_TLS_VERIFY": "1"}])
+def test_an_engine_behind_tls_is_not_reached_without_them(remote_url, tmp_path, settings):
+    env = {"DOCKER_HOST": remote_url, **settings}
+    with pytest.raises(DriverError, match="Docker does not answer"):
+        connect("docker", candidates("docker", env=env, home=tmp_path, uid=0))
