@@ -70,7 +70,7 @@ class ActionModule(HostAction):
     def _claim(self, platform: Platform) -> None:
         # The worker's parent is Ansible's own process, which lives as long as the run.
         work_dir = WorkDir(Path(platform.config.work_dir).expanduser().absolute())
-        claim(work_dir.locks / "installation.json", pid=os.getppid(), installation=platform.config.installation_id)
+        claim(work_dir.installations / "claim.json", pid=os.getppid(), installation=platform.config.installation_id)
 
 
 def result_of(platform: Platform) -> dict[str, Any]:

@@ -4,22 +4,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ._converge import Options
+from ._events import Sink
 from ._ledger import Ledger
 from ._manager import Manager
 from ._paths import WorkDir
 
 
-def take_back(layout: WorkDir, installation: str, *, dry: bool = False) -> list[str]:
+def take_back(layout: WorkDir, installation: str, *, dry: bool = False, sinks: Iterable[Sink] = ()) -> list[str]:
     """Take away the services, files and folders that a failed run created; return what that was.
 
     The journal, the run's log and the audit log stay, to tell what happened.
+
+    :param dry: only tell.
+    :param sinks: readers of the events.
 
     :raises ProvisioningError: a service cannot be removed.
     """
     ledger = Ledger(layout, installation)
     created = ledger.read()
-    manager = Manager.open(layout.root, run=installation)
+    manager = Manager.open(layout.root, sinks=sinks, run=installation)
     there = [name for name in created.services if name in manager.services()]
     if dry:
         return [*there, *created.paths]

@@ -61,10 +61,12 @@ class FileChange:
 class ConfigWriter:
     """Compares the files wanted with those on the host.
 
+    :param dry: only compare; then secrets that are still to be made may be missing.
     :param clock: unix time in seconds, for serials.
     """
 
-    def __init__(self, layout: WorkDir, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, layout: WorkDir, *, dry: bool = False, clock: Callable[[], float] = time.time) -> None:
+        self._dry = dry
         self._layout = layout
         self._secrets = SecretStore(layout.secrets)
         self._clock = clock
@@ -103,12 +105,17 @@ class ConfigWriter:
         path = Path(file.dest)
         template = file.content or ""
         existing = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else None
-        content = fill_serial(self._secrets.fill(template), existing, self._clock())
+        content = fill_serial(self._filled(template), existing, self._clock())
         mode = int(file.mode, 8)
         if existing == content and _permissions(path) == mode and (owner is None or _belongs_to(path, owner)):
             return None
         shown = self._hide(existing, template) if existing is not None else None
         return FileChange(path, shown, template, content, mode, owner)
+
+    def _filled(self, template: str) -> str:
+        if self._dry and 0 in self._secrets.versions(template).values():
+            return template
+        return str(self._secrets.fill(template))
 
     def _hide(self, text: str, template: str) -> str:
         for service, name in references(template):

@@ -111,15 +111,19 @@ def _with_diff(module: AnsibleModule, plan: Plan, result: dict[str, Any]) -> dic
     return result
 
 
+def sinks_of(module: AnsibleModule) -> list[Sink]:
+    """Return who reads the module's events: whoever follows them from the controller."""
+    path = module.params.get("events_path")
+    return [file_sink(Path(path))] if path else []
+
+
 def manager_of(module: AnsibleModule, *, with_known: bool = False) -> Manager:
     """Return the manager of the services given, or of what is installed when none are.
 
     :param with_known: know what was installed before besides, e.g. to remove it.
     :raises ConfigurationError: a definition is not one.
     """
-    sinks: list[Sink] = []
-    if module.params.get("events_path"):
-        sinks.append(file_sink(Path(module.params["events_path"])))
+    sinks = sinks_of(module)
     run = module.params["installation_id"]
     work_dir = work_dir_of(module)
     if module.params["services"] is None:

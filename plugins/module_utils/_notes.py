@@ -25,6 +25,7 @@ class Notes:
     def __init__(self, states: StateStore, services: Mapping[str, ServiceDefinition]) -> None:
         self._states = states
         self._services = services
+        self._fresh: set[str] = set()
 
     def start(self, action: Action, rendered: dict[str, Any]) -> None:
         """A service was started."""
@@ -43,6 +44,7 @@ class Notes:
                 rendered=rendered,
             )
         )
+        self._fresh.add(action.service)
 
     def gone(self, action: Action) -> None:
         """A service was stopped or removed."""
@@ -81,6 +83,7 @@ class Notes:
         return state is not None and state.started_at is not None
 
     def _trouble(self, name: str, reason: str) -> None:
+        self._fresh.discard(name)
         state = self._states.read(name)
         if state is None:
             service = self._services[name]
@@ -89,6 +92,8 @@ class Notes:
         self._states.update(name, last_error=reason, changed_at=time.time())
 
     def _overcome(self, name: str) -> None:
+        if name in self._fresh:  # it was written just now, without an error
+            return
         state = self._states.read(name)
         if state is not None and state.last_error is not None:
             self._states.update(name, last_error=None)

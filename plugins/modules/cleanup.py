@@ -13,6 +13,7 @@ description:
   - The journal, the log of the run and the audit log stay, to tell what happened.
 extends_documentation_fragment:
   - provisioning.platform.platform
+  - provisioning.platform.platform.events
 attributes:
   check_mode:
     description: Tells what would be taken away.
@@ -48,8 +49,12 @@ from ansible_collections.provisioning.platform.plugins.module_utils._cleanup imp
 from ansible_collections.provisioning.platform.plugins.module_utils._installation import left
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
-    run_module,
     work_dir_of,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import (
+    EVENT_ARGUMENTS,
+    run_with_events,
+    sinks_of,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 
@@ -57,13 +62,15 @@ from ansible_collections.provisioning.platform.plugins.module_utils._paths impor
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Take back what the run created."""
     layout = WorkDir(work_dir_of(module))
-    removed = take_back(layout, module.params["installation_id"], dry=module.check_mode)
+    installation = module.params["installation_id"]
+    removed = take_back(layout, installation, dry=module.check_mode, sinks=sinks_of(module))
     return {"changed": bool(removed), "removed": removed, "kept": left(layout)}
 
 
 def main() -> None:
     """Run the module."""
-    run_module(AnsibleModule(argument_spec=dict(PLATFORM_ARGUMENTS), supports_check_mode=True), work)
+    arguments = {**PLATFORM_ARGUMENTS, **EVENT_ARGUMENTS}
+    run_with_events(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._paths impor
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Write the files that differ."""
     layout = WorkDir(work_dir_of(module))
-    writer = ConfigWriter(layout)
+    writer = ConfigWriter(layout, dry=module.check_mode)
     services = definitions(module.params["services"] or []).values()
     changes = [change for service in services for change in writer.changes(service)]
     if not module.check_mode:

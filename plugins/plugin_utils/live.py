@@ -82,12 +82,14 @@ class Reader:
 
 
 @contextlib.contextmanager
-def followed(reader: Reader) -> Iterator[str]:
+def followed(reader: Reader, *, folder: str | None = None) -> Iterator[str]:
     """Follow the events that a module appends to a file; yields the file's path.
 
     When the block ends, what has been written by then has been passed on.
+
+    :param folder: where the file is made, e.g. one that Ansible removes when it ends.
     """
-    descriptor, name = tempfile.mkstemp(prefix="provisioning-events-")
+    descriptor, name = tempfile.mkstemp(prefix="provisioning-events-", dir=folder)
     os.close(descriptor)
     ended = threading.Event()
     written = JournalFollower(Path(name))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
@@ -32,7 +33,7 @@ class LiveAction(ActionBase):  # type: ignore[misc]
         if self._task.check_mode:
             result.update(self._execute_module(self.module_name, module_args=arguments, task_vars=task_vars))
         elif self._is_here():
-            with followed(reader) as path:
+            with followed(reader, folder=constants.DEFAULT_LOCAL_TMP) as path:
                 arguments["events_path"] = path
                 result.update(self._execute_module(self.module_name, module_args=arguments, task_vars=task_vars))
         else:
@@ -51,4 +52,7 @@ class LiveAction(ActionBase):  # type: ignore[misc]
         )
 
     def _is_here(self) -> bool:
-        return bool(self._connection.transport == "local")
+        """Whether the module runs on this machine, as somebody who may write to a file of ours."""
+        become = self._connection.become
+        is_ours = become is None or become.get_option("become_user") == "root"
+        return bool(self._connection.transport == "local" and is_ours)

@@ -8,9 +8,11 @@ import time
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import ABSENT
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers.docker import DockerDriver
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import digest_of
 
 from tests.fixtures.docker_bench import (
+    STUBBORN,
     eventually,
     free_port,
     get,
@@ -108,13 +110,24 @@ def test_stopping_sends_the_signal_asked_for_and_waits(bench):
     assert [line.text for line in bench.driver.logs(web)] == ["bye"]
 
 
-def test_what_ignores_the_signal_is_killed_after_the_timeout(bench):
-    web = service(startup={"stop_timeout": 1})
+def test_what_hears_the_signal_and_goes_on_is_killed_after_the_timeout(bench):
+    web = service(docker={"command": STUBBORN}, startup={"stop_timeout": 1})
     bench.start(web)
+    eventually(lambda: list(bench.driver.logs(web)))
     begin = time.monotonic()
     bench.remove(web)
     assert 0.9 < time.monotonic() - begin < 6
     assert bench.see(web) is ABSENT
+
+
+@pytest.mark.parametrize("end", [DockerDriver.stop, DockerDriver.remove])
+def test_what_cannot_hear_the_signal_is_not_waited_for(bench, end):
+    web = service(startup={"stop_timeout": 30})
+    seen = bench.start(web)
+    begin = time.monotonic()
+    end(bench.driver, web, seen)
+    assert time.monotonic() - begin < 10
+    assert not bench.see(web).is_up
 
 
 @pytest.mark.parametrize(

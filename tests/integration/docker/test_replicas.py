@@ -10,6 +10,8 @@ from typing import Any
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 
 from tests.fixtures.docker_bench import (
+    STUBBORN,
+    eventually,
     free_port,
     get,
     service,
@@ -73,8 +75,9 @@ def test_another_number_of_replicas_touches_only_those_that_come_or_go(bench):
 
 
 def test_all_replicas_stop_at_the_same_time(bench):
-    web = service(docker={"replicas": 3}, startup={"stop_timeout": 1})
+    web = service(docker={"replicas": 3, "command": STUBBORN}, startup={"stop_timeout": 1})
     bench.start(web)
+    eventually(lambda: len(list(bench.driver.logs(web))) == 3)
     begin = time.monotonic()
     bench.driver.stop(web, bench.see(web))
     assert time.monotonic() - begin < 2.9
