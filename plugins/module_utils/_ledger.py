@@ -58,11 +58,12 @@ class Ledger:
     def add(self, *, paths: Iterable[Path] = (), services: Iterable[str] = ()) -> None:
         """Add to the list; what is on it already is not added again.
 
+        :param paths: what was made, or is about to be: where folders have to be made for it, the outermost is noted.
         :raises OSError: it cannot be written.
         """
         before = self.read()
         after = Created(
-            tuple(dict.fromkeys([*before.paths, *map(str, paths)])),
+            tuple(dict.fromkeys([*before.paths, *(str(_outermost_missing(path)) for path in paths)])),
             tuple(dict.fromkeys([*before.services, *services])),
         )
         if after != before:
@@ -87,6 +88,12 @@ class Ledger:
                 removed.append(text)
         self._path.unlink(missing_ok=True)
         return removed
+
+
+def _outermost_missing(path: Path) -> Path:
+    while not path.parent.exists():
+        path = path.parent
+    return path
 
 
 def _remove(path: Path, kept: list[Path]) -> bool:

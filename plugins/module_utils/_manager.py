@@ -352,15 +352,18 @@ class Manager:
             ]
             raise_if_any(blocking, PrerequisiteError)
 
-    def clean(self) -> list[str]:
+    def clean(self, *, purge: bool = False) -> list[str]:
         """Take away what the services shared and nothing uses any more; return its names.
 
         An engine that does not answer is passed over: had anything been started there, removing it would have failed.
 
+        :param purge: take away data outside the work dir, too.
         :raises DriverError: it cannot be removed.
         """
         unreachable = self.observe()[1]
-        return [name for mode, driver in self._drivers.items() if mode not in unreachable for name in driver.clean()]
+        drivers = [driver for mode, driver in self._drivers.items() if mode not in unreachable]
+        gone = [name for driver in drivers for name in driver.clean()]
+        return gone + [name for driver in drivers if purge for name in driver.purge()]
 
     def save_settings(self) -> None:
         """Write down what :meth:`open` needs.

@@ -162,7 +162,8 @@ def patience(service: ServiceDefinition, since: float | None, now: float) -> flo
     if since is None:
         return service.startup.timeout
     failing = (service.health.retries - 1) * service.health.interval if service.health else 0.0
-    return max(failing, min(service.startup.timeout, service.startup.timeout - (now - since)))
+    limit = service.startup.timeout
+    return max(min(failing, limit), min(limit, limit - (now - since)))
 
 
 class HealthTrend:

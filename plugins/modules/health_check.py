@@ -24,6 +24,12 @@ options:
     description: Whether to ask for the services' real work, as C(verify) of their definitions says.
     type: bool
     default: false
+  failures:
+    description:
+      - What is known to have failed before, by service, each with C(reason) and C(remedy).
+      - A required service among them fails the check, without being asked again.
+    type: dict
+    default: {}
   fail_fast:
     description: Wait for nothing more once a required service is known not to become healthy.
     type: bool
@@ -94,16 +100,27 @@ def results_of(module: AnsibleModule, manager: Manager, names: Collection[str] |
     return {name: [result] for name, result in found.items()}
 
 
+def remedy_of(name: str, *, is_slow: bool = True) -> str:
+    """Return what can be done about a service that is not well, perhaps because it is slow."""
+    return f"Look at the log of {name}{', or raise its startup.timeout' if is_slow else ''}."
+
+
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Check, and fail when a required service is not well."""
     manager = manager_of(module)
     results = results_of(module, manager, module.params["names"])
+    optional = {name for name, service in manager.services().items() if not service.required}
+    known = module.params["failures"].items()
     problems = [
-        Problem(name, result.reason, f"Look at the log of {name}.")
-        for name, found in results.items()
-        for result in found
-        if not result.healthy and manager.definition(name).required
+        *(Problem(name, what["reason"], what.get("remedy") or remedy_of(name)) for name, what in known),
+        *(
+            Problem(name, result.reason, remedy_of(name, is_slow=module.params["wait"]))
+            for name, found in results.items()
+            for result in found
+            if not result.healthy
+        ),
     ]
+    problems = [problem for problem in problems if problem.what not in optional]
     summary = {
         name: {
             "healthy": all(result.healthy for result in found),
@@ -127,6 +144,7 @@ def main() -> None:
         "names": {"type": "list", "elements": "str"},
         "wait": {"type": "bool", "default": False},
         "verify": {"type": "bool", "default": False},
+        "failures": {"type": "dict", "default": {}},
         "fail_fast": {"type": "bool", "default": True},
     }
     run_with_events(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)

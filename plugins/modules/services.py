@@ -45,6 +45,10 @@ options:
     description: Stop or remove services even though others that run depend on them.
     type: bool
     default: false
+  purge:
+    description: When removing, remove data outside the work dir, such as named volumes, too.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - provisioning.platform.platform
   - provisioning.platform.platform.run
@@ -171,7 +175,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         manager.save_settings()
     plan, outcomes = manager.converge(goals, options, announce=lambda plan: note_created(module, manager, plan))
     if module.params["state"] == "absent":
-        manager.clean()
+        manager.clean(purge=module.params["purge"])
     # Whoever asks for something to go wants it gone, required or not.
     leaving = module.params["state"] in ("stopped", "absent")
     needed = {name for name, service in manager.services().items() if leaving or service.required}
@@ -181,8 +185,10 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 def note_created(module: AnsibleModule, manager: Manager, plan: Plan) -> None:
     """Write down which services were not there before, in case the installation fails."""
     created = [name for name, action in plan.actions.items() if action.verb == "create"]
+    folders = [manager.work_dir.service_data(name) for name in created]
     if module.params["installation_id"] and created:
-        Ledger(manager.work_dir, module.params["installation_id"]).add(services=created)
+        missing = [folder for folder in folders if not folder.exists()]
+        Ledger(manager.work_dir, module.params["installation_id"]).add(paths=missing, services=created)
 
 
 def main() -> None:
@@ -196,6 +202,7 @@ def main() -> None:
         "prune": {"type": "bool", "default": False},
         "with_dependents": {"type": "bool", "default": False},
         "force": {"type": "bool", "default": False},
+        "purge": {"type": "bool", "default": False},
     }
     run_with_events(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
 

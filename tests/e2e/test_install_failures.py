@@ -84,7 +84,10 @@ def test_a_clean_up_spares_what_was_there_before(make):
     one = make({"keeper": web(free_port())})
     assert one.run().returncode == 0
     before, files = one.pids(), _lasting(one)
-    one.registry["extra"] = web(free_port(), depends_on=["keeper"])
+    config = {"dest": "${self.config_dir}/below/extra.conf", "content": "token ${secret.token}\n"}
+    one.registry["extra"] = web(
+        free_port(), depends_on=["keeper"], config=[config], secrets={"token": {"length": 32}}
+    )
     one.registry["broken"] = command(*DIES, depends_on=["extra"])
     said = failed(one.run())
     assert one.pids() == before

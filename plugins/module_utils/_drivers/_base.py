@@ -161,6 +161,13 @@ class Driver(ABC):
         """
         return []
 
+    def purge(self) -> list[str]:
+        """Take away the data that lies outside the work dir, e.g. named volumes; return its names.
+
+        :raises DriverError: it cannot be removed.
+        """
+        return []
+
     @abstractmethod
     def logs(self, service: ServiceDefinition, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
         """Yield its output, oldest first.
