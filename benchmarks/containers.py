@@ -1,4 +1,4 @@
-"""Docker Compose, a bare loop over the Docker SDK, the engine and the engine through Ansible, on one graph of containers."""
+"""Docker Compose, a bare loop over the Docker SDK, the engine, and it through Ansible, on one graph of containers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._build impor
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
-from benchmarks.graphs import layered
+
+from benchmarks.graphs import depth, layered
 from benchmarks.report import Table, seconds
 from tests.fixtures.images import build_image
 
@@ -84,7 +85,7 @@ class BareSdk:
 
     name = "bare SDK"
 
-    def __init__(self, needs: dict[str, list[str]], folder: Path) -> None:
+    def __init__(self, needs: dict[str, list[str]]) -> None:
         self._needs = needs
         self._client = docker.from_env(max_pool_size=8)
 
@@ -218,14 +219,15 @@ class Playbook:
 
 def measure(size: int, rounds: int, *, healthcheck: bool, contenders: list[str]) -> None:
     """Measure all contenders in turns and print their times and ratios."""
-    table = Table(f"{size} containers" + (", all with HEALTHCHECK" if healthcheck else ""), "compose")
     needs = layered(size)
+    checked = ", all with HEALTHCHECK" if healthcheck else ""
+    table = Table(f"{size} containers, {depth(needs)} one after the other{checked}", "compose")
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="benchmark-") as text:
             folder = Path(text)
             fleet: list[Contender] = [Compose(needs, folder), Engine(needs, folder, healthcheck=healthcheck)]
             if not healthcheck:
-                fleet += [BareSdk(needs, folder), Playbook(needs, folder)]
+                fleet += [BareSdk(needs), Playbook(needs, folder)]
             for contender in fleet:
                 if contender.name not in contenders:
                     continue

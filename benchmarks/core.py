@@ -12,6 +12,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._graph impor
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition, ServiceState
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._state import StateStore
+
 from benchmarks.graphs import layered
 from benchmarks.report import Table, seconds
 
@@ -28,7 +29,7 @@ def main() -> None:
                 "depends_on": {need: {} for need in needs},
             },
         )
-        for name, needs in layered(1000, width=20).items()
+        for name, needs in layered(1000).items()
     }
     last = list(services)[-1]
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:

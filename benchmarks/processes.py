@@ -17,6 +17,7 @@ from pathlib import Path
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+
 from benchmarks.graphs import layered
 from benchmarks.report import Table, seconds
 
@@ -44,7 +45,7 @@ class BareLoop:
 
     name = "bare loop"
 
-    def __init__(self, needs: dict[str, list[str]], folder: Path) -> None:
+    def __init__(self, needs: dict[str, list[str]]) -> None:
         self._needs = needs
         self._children: list[subprocess.Popen[bytes]] = []
 
@@ -151,12 +152,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each, of which the median counts")
     options = parser.parse_args()
     table = Table(f"{options.count} processes in a layered graph, all healthy", "supervisord")
-    needs = layered(options.count, width=20)
+    needs = layered(options.count)
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
             for contender in (
                 Supervisord(needs, Path(folder)),
-                BareLoop(needs, Path(folder)),
+                BareLoop(needs),
                 Engine(needs, Path(folder)),
             ):
                 table.add("up", contender.name, seconds(contender.up))

@@ -19,11 +19,13 @@ class ActionModule(HostAction):
     def work(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return which secrets there are and which were made; never a value."""
         arguments = dict(self._task.args)
+        registry = ServiceRegistry(services=definitions(arguments.get("services") or []))
+        if not any(service.secrets for service in registry.services.values()):
+            return {"changed": False, "made": [], "versions": {}}
         there = self.module("secrets", {**arguments, "reveal": True}, task_vars)
         values = there.pop("values", {})
         if there.get("failed"):
             return there
-        registry = ServiceRegistry(services=definitions(arguments.get("services") or []))
         made = missing(registry, values, generate=boolean(arguments.get("generate", True)))
         if not made:
             return there
