@@ -164,7 +164,7 @@ def decide(
     if goal == "restarted" and observation.is_up:
         return Action(name, "restart", "asked to restart", digest)
     if observation.status == "absent":
-        return Action(name, "create", "not there", digest)
+        return Action(name, "create", "new" if before is None else "gone", digest)
     if is_task and observation.status == "stopped" and goal != "restarted":
         return Action(name, "none", "has completed", digest)
     if not observation.is_up:

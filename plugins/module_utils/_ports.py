@@ -85,7 +85,7 @@ def problems(service: ServiceDefinition, *, ours: Collection[str] = ()) -> list[
 
 
 def is_free(port: Port) -> bool:
-    """Whether the port can be bound now.
+    """Whether nobody has the port. Connections that linger after whoever had it do not count: they go by themselves.
 
     :raises OSError: the address is not one of this host, or only root may bind the port.
     :raises ValueError: no port has such a number.
@@ -101,7 +101,7 @@ def is_free(port: Port) -> bool:
             probe.bind((port.address, port.number))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                return False
+                return not _inodes(port)
             raise
     return True
 

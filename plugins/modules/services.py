@@ -99,7 +99,7 @@ services:
   returned: when not in check mode
   type: dict
   sample:
-    gitea: {result: healthy, reason: not there, changed: true, id: 4b1c, healthy: true, duration_ms: 812.4}
+    gitea: {result: healthy, reason: new, changed: true, id: 4b1c, healthy: true, duration_ms: 812.4}
 plan:
   description: What was to be done with each service, and why.
   returned: always

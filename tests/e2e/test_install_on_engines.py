@@ -194,7 +194,7 @@ def test_what_was_killed_and_removed_is_started_again_and_nothing_else(repaired)
     assert repaired.replaced == {"orchestrator", "gitea"}
     assert repaired.answering == set(SERVICES)
     assert "is gone" in repaired.lines("orchestrator", "starting")[0]
-    assert "not there" in repaired.lines("gitea", "starting")[0]
+    assert "gone" in repaired.lines("gitea", "starting")[0]
     assert {line.split()[2] for line in repaired.lines(" starting ")} == {"orchestrator", "gitea"}
 
 

@@ -49,7 +49,7 @@ def test_stopping_is_refused_while_something_that_runs_needs_it(running):
     before = running.pids()
     ran = running.playbook("stop", service_names=["base"])
     assert ran.returncode == 2
-    assert "base: is needed by top, middle." in ran.stdout + ran.stderr
+    assert re.search(r"base: is needed by (top, middle|middle, top)\.", ran.stdout + ran.stderr)
     assert "with_dependents" in ran.stdout + ran.stderr
     assert running.pids() == before
 
@@ -106,7 +106,7 @@ def test_check_mode_shows_what_would_be_done_and_does_nothing(running):
     assert tree(running.work_dir) == files
     assert "--- before: alone (recreate: changed: open_files)" in ran.stdout
     assert '+  "open_files": 512,' in ran.stdout
-    assert "--- before: new (create: not there)" in ran.stdout
+    assert "--- before: new (create: new)" in ran.stdout
     assert not re.search(r"before: (base|middle|top)", ran.stdout)
     assert changed(ran) == 1
 

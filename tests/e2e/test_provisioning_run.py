@@ -206,7 +206,7 @@ def test_an_installation_is_planned_made_and_then_left_alone(platform):
     installed = one.run()
     assert (installed.returncode, installed.stderr) == (0, "")
     assert installed.stdout.splitlines()[-1] == "2 of 2 services installed."
-    assert "deploy-docker           web              started  (not there)" in installed.stdout
+    assert "deploy-docker           web              started  (new)" in installed.stdout
     assert [event["step"] for event in one.events() if event["kind"] == "step.completed"] == STEPS
 
     again = one.run("--quiet")

@@ -323,7 +323,7 @@ def test_a_cancelled_run_ends_soon_and_says_what_was_begun(platform: Platform) -
 def test_the_status_tells_what_is_and_why(platform: Platform) -> None:
     platform.start("b")
     a, b, c = platform.manager().status()
-    assert (a.name, a.status, a.health, a.reason) == ("a", "running", "healthy", "not there")
+    assert (a.name, a.status, a.health, a.reason) == ("a", "running", "healthy", "new")
     assert a.address == f"http://127.0.0.1:{platform.ports['a']}"
     assert a.health_reason == f"http://127.0.0.1:{platform.ports['a']}/ answered 404"
     assert (c.status, c.health, c.since) == ("absent", "unknown", None)
@@ -519,7 +519,7 @@ def test_who_did_what_is_in_the_audit_log(platform: Platform) -> None:
     platform.operate("stop", "a")
     lines = [json.loads(line) for line in (platform.folder / "audit.jsonl").read_text().splitlines()]
     assert [(line["action"], line["service"], line["result"], line["reason"]) for line in lines] == [
-        ("start", "a", "ok", "not there"),
+        ("start", "a", "ok", "new"),
         ("stop", "a", "ok", "asked to stop"),
     ]
     assert lines[0]["run"] == "test"

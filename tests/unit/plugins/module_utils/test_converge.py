@@ -92,7 +92,7 @@ def test_services_start_in_order_and_each_tells_its_story(world: World) -> None:
     outcomes = world.converge()
     assert world.driver.done == [("start", "a"), ("start", "b"), ("start", "c")]
     assert {(outcome.result, outcome.changed, outcome.reason) for outcome in outcomes.values()} == {
-        ("healthy", True, "not there")
+        ("healthy", True, "new")
     }
     assert all(world.kinds(name) == ["starting", "started", "healthy"] for name in "abc")
     told = [(event.kind, event.service) for event in world.events]

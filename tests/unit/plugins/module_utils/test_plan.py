@@ -34,7 +34,7 @@ STOPPED = Observation("stopped", DIGEST)
 @pytest.mark.parametrize(
     ("goal", "observation", "verb", "reason"),
     [
-        ("started", ABSENT, "create", "not there"),
+        ("started", ABSENT, "create", "new"),
         ("started", RUNNING, "none", "already running"),
         ("started", STARTING, "none", "already running"),
         ("started", STOPPED, "start", "not running"),
@@ -43,7 +43,7 @@ STOPPED = Observation("stopped", DIGEST)
         ("started", CHANGED, "recreate", "definition changed"),
         ("started", Observation("stopped", "other"), "recreate", "definition changed"),
         ("started", Observation("running", None), "recreate", "definition changed"),
-        ("restarted", ABSENT, "create", "not there"),
+        ("restarted", ABSENT, "create", "new"),
         ("restarted", RUNNING, "restart", "asked to restart"),
         ("restarted", STOPPED, "start", "not running"),
         ("restarted", FAILED, "start", "killed by SIGKILL"),
