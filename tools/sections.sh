@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # sections.sh TARGET...: makes each target under a heading, goes on when one fails, and says at the end which did.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 failed=()
 summary=()
@@ -20,6 +20,7 @@ done
 printf '\n======== summary ========\n'
 printf '%s\n' "${summary[@]}"
 if [ ${#failed[@]} -gt 0 ]; then
+    # shellcheck disable=SC2016 # the backquotes are for the reader
     printf 'Failed: %s. See above, under the heading of that name; `make %s` runs it alone.\n' "${failed[*]}" "${failed[0]}"
     exit 1
 fi

@@ -50,7 +50,7 @@ def to_dict(value: Any, *, sparse: bool = False) -> Any:
         return {key: to_dict(item, sparse=sparse) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_dict(item, sparse=sparse) for item in value]
-    specs = _specs(type(value))
+    specs = _specs(cast(Any, type(value)))
     if specs is None:
         return value
     found = [(spec, getattr(value, spec.name)) for spec in specs]

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from . import _events as events
 from ._drivers._base import ABSENT, Driver, Observation
@@ -19,50 +19,16 @@ from ._events import Emitter
 from ._graph import critical_lengths, dependencies_of, dependents_of, reachable
 from ._health import HealthResult
 from ._model import ServiceDefinition
+from ._outcome import Outcome, Result
 from ._plan import Action
 from ._wait import delays, last_words, wait_for_service
 from ._walk import DONE, Lanes, Reached, Steps, walk
 
-Result = Literal["unchanged", "started", "healthy", "completed", "stopped", "removed", "failed", "skipped", "cancelled"]
+__all__ = ["Options", "Outcome", "converge"]
 
 _STARTING = frozenset({"create", "start", "recreate", "restart", "none"})
 _LEAVING = frozenset({"stop", "remove", "restart"})
 _NOT_AWAITED = "started, but not waited for: "
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one service.
-
-    :param changed: whether anything was touched.
-    :param duration_ms: from its beginning to this result, in milliseconds.
-    """
-
-    service: str
-    result: Result
-    reason: str
-    remedy: str = ""
-    changed: bool = False
-    duration_ms: float = 0.0
-    observation: Observation = ABSENT
-    health: HealthResult | None = None
-
-    @property
-    def is_well(self) -> bool:
-        """Whether what was wanted has been reached."""
-        return self.result not in ("failed", "skipped", "cancelled")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the outcome as JSON types."""
-        document: dict[str, Any] = {"result": self.result, "reason": self.reason, "changed": self.changed}
-        if self.remedy:
-            document["remedy"] = self.remedy
-        if self.observation.id:
-            document["id"] = self.observation.id
-        if self.health is not None:
-            document["healthy"] = self.health.healthy
-        document["duration_ms"] = round(self.duration_ms, 1)
-        return document
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,14 @@ def brief(explanation: str) -> str:
 
 def headline(view: RunView) -> str:
     """Return the sentence that says how an installation that was completed has ended."""
-    services = list(view.services.values())
+    services = [one for one in view.services.values() if not _is_unwanted(one)]
     missing = [one for one in services if not one.is_installed]
     installed = f"{len(services) - len(missing)} of {len(services)} services"
     if not missing:
         changed = view.ending.data.get("changed") if view.ending is not None else None
-        return f"{installed} installed." + (" Nothing had to be changed." if changed == 0 else "")
+        removed = [one.name for one in view.services.values() if _is_unwanted(one)]
+        told = f" Removed, as no longer wanted: {names(removed)}." if removed else ""
+        return f"{installed} installed.{told}" + (" Nothing had to be changed." if changed == 0 else "")
     without_engine = [one for one in missing if needs_engine(one)]
     parts = []
     if without_engine:
@@ -60,7 +62,7 @@ def headline(view: RunView) -> str:
 
 def remedies(view: RunView) -> list[str]:
     """Return one line for each service that is missing, or for each reason that several share, with its remedy."""
-    missing = [one for one in view.services.values() if not one.is_installed]
+    missing = [one for one in view.services.values() if not one.is_installed and not _is_unwanted(one)]
     grouped: dict[tuple[str, str], list[str]] = {}
     for one in missing:
         grouped.setdefault((one.explanation, one.remedy), []).append(one.name)
@@ -69,6 +71,11 @@ def remedies(view: RunView) -> list[str]:
         for (why, remedy), who in grouped.items()
         if why or remedy
     ]
+
+
+def _is_unwanted(service: ServiceView) -> bool:
+    """Whether a service was there and is not part of the platform any more."""
+    return service.status == "removed"
 
 
 def needs_engine(service: ServiceView) -> bool:

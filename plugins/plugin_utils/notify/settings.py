@@ -72,12 +72,15 @@ class RunSettings:
         :raises OSError: neither can be.
         """
         configured = self._text("work_dir") or DEFAULT_WORK_DIR
-        for work_dir in (configured, DEFAULT_WORK_DIR):
-            folder = WorkDir(Path(work_dir).expanduser().absolute()).installations / installation_id
+        default = Path(DEFAULT_WORK_DIR).expanduser()
+        work_dir = Path(configured).expanduser()
+        # One that is not absolute is an error, which the first step tells; it must not make folders wherever we are.
+        for root in (work_dir, default) if work_dir.is_absolute() else (default,):
+            folder = WorkDir(root).installations / installation_id
             try:
                 make_directory(folder)
             except OSError:
-                if work_dir == DEFAULT_WORK_DIR:
+                if root == default:
                     raise
             else:
                 return Journal(folder / "events.jsonl")

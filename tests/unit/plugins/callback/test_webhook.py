@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ import yaml
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Event, Journal
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.outbox import Outbox
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.recorder import steps_of
+from provisioning_platform.process_tree import children
 
 from tests.fixtures.receiver import Receiver
 
@@ -362,9 +364,13 @@ def test_the_receiver_hears_of_an_installation_that_was_killed(project):
         try:
             receiver.await_deliveries(10, seconds=20)
         finally:
+            orphans = children(run.pid)
             os.killpg(run.pid, signal.SIGKILL)
             run.wait()
         receiver.await_deliveries(11, seconds=10)
+    for orphan in orphans:  # Ansible's workers have sessions of their own; the courier ends by itself
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(orphan, signal.SIGKILL)
     assert receiver.events[-1] == "failed"
     assert receiver.payloads[-1]["current_step"] == "deploy-docker"
 
