@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import _converge, _graph, _preflight
+from . import _converge, _graph, _logs, _preflight
 from . import _events as events
 from ._audit import AuditLog
 from ._build import build
@@ -22,7 +22,7 @@ from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
 from ._drivers._registry import drivers_for, unsupported
-from ._errors import ConfigurationError, DriverError, PrerequisiteError, Problem, raise_if_any
+from ._errors import ConfigurationError, DriverError, PrerequisiteError, Problem, os_problem, raise_if_any
 from ._events import Emitter, Sink
 from ._health import HealthResult
 from ._model import ServiceDefinition, ServiceOperation
@@ -319,6 +319,7 @@ class Manager:
             self._refuse_blocked(decided, goals, given)
             announce(decided)
             self._notes.definitions(decided)
+            self._rotate_logs()
             skip = {**decided.unavailable, **given.skip}
             outcomes = _converge.converge(
                 self._services,
@@ -351,6 +352,14 @@ class Manager:
                 if goals[name] in _COMING and self._services[name].required and name not in options.skip
             ]
             raise_if_any(blocking, PrerequisiteError)
+
+    def _rotate_logs(self) -> None:
+        for path in self.work_dir.logs.glob("*.log"):
+            try:
+                _logs.rotate(path)
+            except OSError as error:  # a log that cannot be shortened is no reason to leave services alone
+                problem = os_problem(str(path), error)
+                self._emit(events.SERVICE_WARNING, service=path.stem, reason=str(problem))
 
     def clean(self, *, purge: bool = False) -> list[str]:
         """Take away what the services shared and nothing uses any more; return its names.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.provisioning.platform.plugins.module_utils import _logs
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
@@ -17,6 +18,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._operations 
     operate,
     readiness_report,
 )
+
+SMALL = _logs.Rotation(size=4096, count=2)
 
 
 def sleeper(name: str, *needs: str, command: str = "sleep", **more: object) -> ServiceDefinition:
@@ -94,3 +97,16 @@ def test_watching_sees_changes_and_changes_nothing(manager: Manager) -> None:
     assert [(status.status, status.health) for status in next(looks)] == [("running", "healthy")]
     stop.set()
     assert list(looks) == []
+
+
+def test_the_log_of_a_service_that_goes_on_running_is_rotated_by_the_next_run(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operate(manager, ServiceOperation(operation="start", services=("base",)))
+    log = manager.work_dir.logs / "base.log"
+    log.write_bytes(b"a line\n" * 4096)
+    monkeypatch.setattr(_logs, "Rotation", lambda: SMALL)
+    pid = manager.observe(["base"])[0]["base"].id
+    operate(manager, ServiceOperation(operation="start", services=("base",)))
+    assert [path.name for path in _logs.rotated_files(log)] == ["base.log.1.gz"]
+    assert manager.observe(["base"])[0]["base"].id == pid

@@ -20,11 +20,20 @@ def layout(tmp_path: Path) -> WorkDir:
 
 
 def test_what_was_created_is_noted_once_and_in_order(layout: WorkDir) -> None:
+    for folder in (layout.config, layout.data, layout.logs):
+        folder.mkdir(parents=True)
     ledger = Ledger(layout, "run")
     ledger.add(paths=[layout.config, layout.data], services=["a"])
     ledger.add(paths=[layout.data, layout.logs], services=["b", "a"])
     assert ledger.read().paths == tuple(map(str, (layout.config, layout.data, layout.logs)))
     assert ledger.read().services == ("a", "b")
+
+
+def test_of_what_is_about_to_be_made_the_outermost_folder_is_noted(layout: WorkDir) -> None:
+    layout.config.mkdir(parents=True)
+    ledger = Ledger(layout, "run")
+    ledger.add(paths=[layout.config / "gitea" / "conf" / "app.ini"])
+    assert ledger.read().paths == (str(layout.config / "gitea"),)
 
 
 def test_only_what_is_on_the_list_and_in_the_work_dir_is_removed(layout: WorkDir, tmp_path: Path) -> None:

@@ -49,6 +49,10 @@ def completed(changed: int = 1) -> Event:
     ("events", "text"),
     [
         ([*healthy("a", "b"), completed()], "2 of 2 services installed."),
+        (
+            [*healthy("a"), Event("service.removed", 1.0, 1, service="b"), completed()],
+            "1 of 1 services installed. Removed, as no longer wanted: b.",
+        ),
         ([*healthy("a", "b"), completed(0)], "2 of 2 services installed. Nothing had to be changed."),
         (
             [*healthy("a"), *skipped("b", "c", "d", **NO_ENGINE), completed()],
