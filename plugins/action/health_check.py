@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.provisioning.platform.plugins.plugin_utils.live_action import LiveAction
+from ansible_collections.provisioning.platform.plugins.modules import health_check
+from ansible_collections.provisioning.platform.plugins.plugin_utils.engine_action import EngineAction
 
 
-class ActionModule(LiveAction):
-    """Shows live what the module ``health_check`` does."""
+class ActionModule(EngineAction):
+    """Has the work of the module ``health_check`` done."""
 
-    module_name = "provisioning.platform.health_check"
+    source = health_check

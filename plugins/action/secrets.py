@@ -9,12 +9,15 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceRegistry
 from ansible_collections.provisioning.platform.plugins.module_utils._module import definitions
-from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import HostAction
+from ansible_collections.provisioning.platform.plugins.modules import secrets
+from ansible_collections.provisioning.platform.plugins.plugin_utils.engine_action import EngineAction
 from ansible_collections.provisioning.platform.plugins.plugin_utils.secret_values import missing
 
 
-class ActionModule(HostAction):
+class ActionModule(EngineAction):
     """Asks the host which secrets it has, makes what is missing here, and sends only that."""
+
+    source = secrets
 
     def work(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return which secrets there are and which were made; never a value."""
@@ -22,7 +25,7 @@ class ActionModule(HostAction):
         registry = ServiceRegistry(services=definitions(arguments.get("services") or []))
         if not any(service.secrets for service in registry.services.values()):
             return {"changed": False, "made": [], "versions": {}}
-        there = self.module("secrets", {**arguments, "reveal": True}, task_vars)
+        there = self.engine({**arguments, "reveal": True}, task_vars)
         values = there.pop("values", {})
         if there.get("failed"):
             return there
@@ -33,6 +36,6 @@ class ActionModule(HostAction):
             service: {name: dataclasses.asdict(secret) for name, secret in secrets.items()}
             for service, secrets in made.items()
         }
-        result = self.module("secrets", {**arguments, "values": new}, task_vars)
+        result = self.engine({**arguments, "values": new}, task_vars)
         result.pop("invocation", None)
         return result

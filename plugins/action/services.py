@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.provisioning.platform.plugins.plugin_utils.live_action import LiveAction
+from ansible_collections.provisioning.platform.plugins.modules import services
+from ansible_collections.provisioning.platform.plugins.plugin_utils.engine_action import EngineAction
 
 
-class ActionModule(LiveAction):
-    """Shows live what the module ``services`` does."""
+class ActionModule(EngineAction):
+    """Has the work of the module ``services`` done."""
 
-    module_name = "provisioning.platform.services"
+    source = services

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -29,23 +29,42 @@ PLATFORM_ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def run_module(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:
-    """Do a module's work and end it: what goes wrong becomes ``fail_json`` here and nowhere else.
+class Module(Protocol):
+    """What a module's work needs of its module: of Ansible's, or of its stand-in on the controller.
+
+    :param params: the arguments, checked and with their defaults.
+    """
+
+    params: dict[str, Any]
+    check_mode: bool
+    _diff: bool
+
+    def warn(self, warning: str) -> None:
+        """Tell something that keeps nothing from going on."""
+
+
+def run_module(module: AnsibleModule, work: Callable[[Module], dict[str, Any]]) -> None:
+    """Do a module's work and end it.
 
     :param work: returns what the module returns.
     """
+    result = result_of(module, work)
+    if result.get("failed"):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+def result_of(module: Module, work: Callable[[Module], dict[str, Any]]) -> dict[str, Any]:
+    """Return what a module returns; what goes wrong becomes its failure here and nowhere else."""
     try:
-        result = work(module)
+        return work(module)
     except ProvisioningError as error:
-        module.fail_json(**failure(error))
+        return {"failed": True, **failure(error)}
     except OSError as error:
         problem = os_problem("work_dir", error)
         kind = "prerequisites" if problem.remedy else "failed"
-        module.fail_json(msg=str(problem), provisioning_error={"kind": kind, "problems": [vars(problem)]})
-    else:
-        if result.get("failed"):
-            module.fail_json(**result)
-        module.exit_json(**result)
+        details = {"kind": kind, "problems": [vars(problem)]}
+        return {"failed": True, "msg": str(problem), "provisioning_error": details}
 
 
 def failure(error: ProvisioningError) -> dict[str, Any]:
@@ -54,7 +73,7 @@ def failure(error: ProvisioningError) -> dict[str, Any]:
     return {"msg": str(error), "provisioning_error": {"kind": error.kind, "problems": problems}}
 
 
-def work_dir_of(module: AnsibleModule) -> Path:
+def work_dir_of(module: Module) -> Path:
     """Return the work dir as an absolute path."""
     return Path(module.params["work_dir"]).absolute()
 
@@ -68,7 +87,7 @@ def definitions(documents: list[dict[str, Any]]) -> dict[str, ServiceDefinition]
     return {service.name: service for service in built}
 
 
-def settings_of(module: AnsibleModule) -> Settings:
+def settings_of(module: Module) -> Settings:
     """Return what holds for all services of the host."""
     return Settings(
         project=module.params["project"],

@@ -22,7 +22,7 @@ from ._errors import CancelledRun, Problem, ProvisioningError
 from ._events import Event, Sink
 from ._manager import Manager
 from ._model import ServiceDefinition
-from ._module import definitions, failure, run_module, settings_of, work_dir_of
+from ._module import Module, definitions, failure, run_module, settings_of, work_dir_of
 from ._paths import FILE_MODE, WorkDir
 from ._plan import Plan, diff_of
 from ._state import StateStore
@@ -47,10 +47,10 @@ OPERATIONS: dict[str, Literal["start", "stop", "restart", "remove"]] = {
 }
 
 
-def run_with_events(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:
+def run_with_events(module: AnsibleModule, work: Callable[[Module], dict[str, Any]]) -> None:
     """Do a module's work and end it; return its events with the result where they cannot be followed meanwhile."""
 
-    def work_and_collect(module: AnsibleModule) -> dict[str, Any]:
+    def work_and_collect(module: Module) -> dict[str, Any]:
         with _returned_events(module) as events:
             result = work(module)
         return result | events
@@ -59,7 +59,7 @@ def run_with_events(module: AnsibleModule, work: Callable[[AnsibleModule], dict[
 
 
 @contextlib.contextmanager
-def _returned_events(module: AnsibleModule) -> Iterator[dict[str, Any]]:
+def _returned_events(module: Module) -> Iterator[dict[str, Any]]:
     """Collect the events of the block, where they cannot be followed from the controller."""
     found: dict[str, Any] = {}
     if not module.params.get("return_events"):
@@ -71,7 +71,7 @@ def _returned_events(module: AnsibleModule) -> Iterator[dict[str, Any]]:
         found["events"] = [json.loads(line) for line in stream.read().splitlines()]
 
 
-def plan_result(module: AnsibleModule, plan: Plan) -> dict[str, Any]:
+def plan_result(module: Module, plan: Plan) -> dict[str, Any]:
     """Return what a module returns in check mode."""
     return _with_diff(
         module,
@@ -85,7 +85,7 @@ def plan_result(module: AnsibleModule, plan: Plan) -> dict[str, Any]:
 
 
 def outcome_result(
-    module: AnsibleModule, plan: Plan, outcomes: Mapping[str, Outcome], *, needed: Collection[str]
+    module: Module, plan: Plan, outcomes: Mapping[str, Outcome], *, needed: Collection[str]
 ) -> dict[str, Any]:
     """Return what a module returns after converging; it is a failure when a needed service is not well."""
     bad = [outcome for outcome in outcomes.values() if not outcome.is_well]
@@ -105,19 +105,19 @@ def outcome_result(
     return _with_diff(module, plan, result)
 
 
-def _with_diff(module: AnsibleModule, plan: Plan, result: dict[str, Any]) -> dict[str, Any]:
+def _with_diff(module: Module, plan: Plan, result: dict[str, Any]) -> dict[str, Any]:
     if module._diff:
         result["diff"] = diff_of(plan.actions.values(), plan.rendered, plan.before)
     return result
 
 
-def sinks_of(module: AnsibleModule) -> list[Sink]:
-    """Return who reads the module's events: whoever follows them from the controller."""
+def sinks_of(module: Module) -> list[Sink]:
+    """Return who reads the module's events: whoever follows them from the controller, or does its work there."""
     path = module.params.get("events_path")
-    return [file_sink(Path(path))] if path else []
+    return [*getattr(module, "sinks", ()), *([file_sink(Path(path))] if path else [])]
 
 
-def manager_of(module: AnsibleModule, *, with_known: bool = False) -> Manager:
+def manager_of(module: Module, *, with_known: bool = False) -> Manager:
     """Return the manager of the services given, or of what is installed when none are.
 
     :param with_known: know what was installed before besides, e.g. to remove it.

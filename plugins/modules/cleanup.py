@@ -49,6 +49,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._cleanup imp
 from ansible_collections.provisioning.platform.plugins.module_utils._installation import left
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
+    Module,
     work_dir_of,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import (
@@ -58,8 +59,10 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module_mana
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 
+ARGUMENTS: dict[str, Any] = {**PLATFORM_ARGUMENTS, **EVENT_ARGUMENTS}
 
-def work(module: AnsibleModule) -> dict[str, Any]:
+
+def work(module: Module) -> dict[str, Any]:
     """Take back what the run created."""
     layout = WorkDir(work_dir_of(module))
     installation = module.params["installation_id"]
@@ -69,8 +72,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    arguments = {**PLATFORM_ARGUMENTS, **EVENT_ARGUMENTS}
-    run_with_events(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+    run_with_events(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -44,14 +44,17 @@ from ansible_collections.provisioning.platform.plugins.module_utils._config_writ
 from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
+    Module,
     definitions,
     run_module,
     work_dir_of,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 
+ARGUMENTS: dict[str, Any] = dict(PLATFORM_ARGUMENTS)
 
-def work(module: AnsibleModule) -> dict[str, Any]:
+
+def work(module: Module) -> dict[str, Any]:
     """Write the files that differ."""
     layout = WorkDir(work_dir_of(module))
     writer = ConfigWriter(layout, dry=module.check_mode)
@@ -71,7 +74,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    run_module(AnsibleModule(argument_spec=dict(PLATFORM_ARGUMENTS), supports_check_mode=True), work)
+    run_module(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._health impo
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
+    Module,
     failure,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import (
@@ -88,8 +89,18 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module_mana
     run_with_events,
 )
 
+ARGUMENTS: dict[str, Any] = {
+    **PLATFORM_ARGUMENTS,
+    **EVENT_ARGUMENTS,
+    "names": {"type": "list", "elements": "str"},
+    "wait": {"type": "bool", "default": False},
+    "verify": {"type": "bool", "default": False},
+    "failures": {"type": "dict", "default": {}},
+    "fail_fast": {"type": "bool", "default": True},
+}
 
-def results_of(module: AnsibleModule, manager: Manager, names: Collection[str] | None) -> dict[str, list[HealthResult]]:
+
+def results_of(module: Module, manager: Manager, names: Collection[str] | None) -> dict[str, list[HealthResult]]:
     """Return the results of every service: one of its health, or those of its verification."""
     if module.params["verify"]:
         return manager.verify(names)
@@ -105,7 +116,7 @@ def remedy_of(name: str, *, is_slow: bool = True) -> str:
     return f"Look at the log of {name}{', or raise its startup.timeout' if is_slow else ''}."
 
 
-def work(module: AnsibleModule) -> dict[str, Any]:
+def work(module: Module) -> dict[str, Any]:
     """Check, and fail when a required service is not well."""
     manager = manager_of(module)
     results = results_of(module, manager, module.params["names"])
@@ -138,16 +149,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    arguments = {
-        **PLATFORM_ARGUMENTS,
-        **EVENT_ARGUMENTS,
-        "names": {"type": "list", "elements": "str"},
-        "wait": {"type": "bool", "default": False},
-        "verify": {"type": "bool", "default": False},
-        "failures": {"type": "dict", "default": {}},
-        "fail_fast": {"type": "bool", "default": True},
-    }
-    run_with_events(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+    run_with_events(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.provisioning.platform.plugins.module_utils import _installation
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
+    Module,
     definitions,
     run_module,
     settings_of,
@@ -70,8 +71,14 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module impo
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 
+ARGUMENTS: dict[str, Any] = {
+    **PLATFORM_ARGUMENTS,
+    "state": {"type": "str", "required": True, "choices": ["begun", "completed", "absent"]},
+    "purge": {"type": "bool", "default": False},
+}
 
-def work(module: AnsibleModule) -> dict[str, Any]:
+
+def work(module: Module) -> dict[str, Any]:
     """Do what the state asks for."""
     layout = WorkDir(work_dir_of(module))
     installation = module.params["installation_id"]
@@ -89,12 +96,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    arguments = {
-        **PLATFORM_ARGUMENTS,
-        "state": {"type": "str", "required": True, "choices": ["begun", "completed", "absent"]},
-        "purge": {"type": "bool", "default": False},
-    }
-    run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+    run_module(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

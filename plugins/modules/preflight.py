@@ -66,6 +66,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
+    Module,
     failure,
     run_module,
 )
@@ -73,8 +74,15 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module_mana
     manager_of,
 )
 
+ARGUMENTS: dict[str, Any] = {
+    **PLATFORM_ARGUMENTS,
+    "names": {"type": "list", "elements": "str"},
+    "fail_fast": {"type": "bool", "default": True},
+    "provisioning_path": {"type": "str"},
+}
 
-def work(module: AnsibleModule) -> dict[str, Any]:
+
+def work(module: Module) -> dict[str, Any]:
     """Look, and fail when something required cannot run."""
     manager = manager_of(module)
     report = manager.preflight(module.params["names"], provisioning_path=module.params["provisioning_path"])
@@ -90,13 +98,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    arguments = {
-        **PLATFORM_ARGUMENTS,
-        "names": {"type": "list", "elements": "str"},
-        "fail_fast": {"type": "bool", "default": True},
-        "provisioning_path": {"type": "str"},
-    }
-    run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+    run_module(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

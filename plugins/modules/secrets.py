@@ -62,6 +62,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
+    Module,
     definitions,
     run_module,
     work_dir_of,
@@ -69,8 +70,15 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module impo
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret, SecretStore
 
+ARGUMENTS: dict[str, Any] = {
+    **PLATFORM_ARGUMENTS,
+    "generate": {"type": "bool", "default": True},
+    "values": {"type": "dict", "default": {}, "no_log": True},
+    "reveal": {"type": "bool", "default": False},
+}
 
-def work(module: AnsibleModule) -> dict[str, Any]:
+
+def work(module: Module) -> dict[str, Any]:
     """Write what is given, then tell what there is."""
     layout = WorkDir(work_dir_of(module))
     store = SecretStore(layout.secrets)
@@ -97,13 +105,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    arguments = {
-        **PLATFORM_ARGUMENTS,
-        "generate": {"type": "bool", "default": True},
-        "values": {"type": "dict", "default": {}, "no_log": True},
-        "reveal": {"type": "bool", "default": False},
-    }
-    run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+    run_module(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._converge im
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition, ServiceOperation
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
+    Module,
     run_module,
     work_dir_of,
 )
@@ -101,8 +102,18 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module_mana
     plan_result,
 )
 
+ARGUMENTS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "default": "started", "choices": list(OPERATIONS)},
+    "definition": {"type": "dict"},
+    "with_dependents": {"type": "bool", "default": False},
+    "force": {"type": "bool", "default": False},
+    "work_dir": {"type": "path", "default": "~/.provisioning"},
+    "installation_id": {"type": "str", "default": ""},
+}
 
-def manager_of(module: AnsibleModule) -> Manager:
+
+def manager_of(module: Module) -> Manager:
     """Return the manager of what is installed and of the definition given."""
     installed = Manager.open(work_dir_of(module), run=module.params["installation_id"])
     given = module.params["definition"]
@@ -118,7 +129,7 @@ def manager_of(module: AnsibleModule) -> Manager:
     )
 
 
-def work(module: AnsibleModule) -> dict[str, Any]:
+def work(module: Module) -> dict[str, Any]:
     """Converge the one service, or in check mode only plan."""
     manager = manager_of(module)
     operation = ServiceOperation(
@@ -136,16 +147,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    arguments = {
-        "name": {"type": "str", "required": True},
-        "state": {"type": "str", "default": "started", "choices": list(OPERATIONS)},
-        "definition": {"type": "dict"},
-        "with_dependents": {"type": "bool", "default": False},
-        "force": {"type": "bool", "default": False},
-        "work_dir": {"type": "path", "default": "~/.provisioning"},
-        "installation_id": {"type": "str", "default": ""},
-    }
-    run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+    run_module(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -66,14 +66,21 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.provisioning.platform.plugins.module_utils._graph import draw_text
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
+    Module,
     run_module,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import (
     manager_of,
 )
 
+ARGUMENTS: dict[str, Any] = {
+    **PLATFORM_ARGUMENTS,
+    "names": {"type": "list", "elements": "str"},
+    "health": {"type": "bool", "default": True},
+}
 
-def work(module: AnsibleModule) -> dict[str, Any]:
+
+def work(module: Module) -> dict[str, Any]:
     """Ask for the status."""
     manager = manager_of(module)
     statuses = manager.status(module.params["names"], health=module.params["health"])
@@ -86,12 +93,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    arguments = {
-        **PLATFORM_ARGUMENTS,
-        "names": {"type": "list", "elements": "str"},
-        "health": {"type": "bool", "default": True},
-    }
-    run_module(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+    run_module(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -130,6 +130,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._manager imp
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceOperation
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
+    Module,
     definitions,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._module_manager import (
@@ -143,8 +144,20 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module_mana
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal, Plan
 
+ARGUMENTS: dict[str, Any] = {
+    **PLATFORM_ARGUMENTS,
+    **RUN_ARGUMENTS,
+    "names": {"type": "list", "elements": "str", "default": []},
+    "state": {"type": "str", "default": "started", "choices": list(OPERATIONS)},
+    "wait": {"type": "bool", "default": True},
+    "prune": {"type": "bool", "default": False},
+    "with_dependents": {"type": "bool", "default": False},
+    "force": {"type": "bool", "default": False},
+    "purge": {"type": "bool", "default": False},
+}
 
-def goals_of(module: AnsibleModule, manager: Manager) -> dict[str, Goal]:
+
+def goals_of(module: Module, manager: Manager) -> dict[str, Goal]:
     """Return what each service is to be."""
     operation = ServiceOperation(
         operation=OPERATIONS[module.params["state"]],
@@ -159,7 +172,7 @@ def goals_of(module: AnsibleModule, manager: Manager) -> dict[str, Goal]:
     return goals | {name: "absent" for name in manager.services() if name not in wanted}
 
 
-def work(module: AnsibleModule) -> dict[str, Any]:
+def work(module: Module) -> dict[str, Any]:
     """Converge, or in check mode only plan."""
     manager = manager_of(module, with_known=module.params["prune"])
     goals = goals_of(module, manager)
@@ -182,7 +195,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     return outcome_result(module, plan, outcomes, needed=needed)
 
 
-def note_created(module: AnsibleModule, manager: Manager, plan: Plan) -> None:
+def note_created(module: Module, manager: Manager, plan: Plan) -> None:
     """Write down which services were not there before, in case the installation fails."""
     created = [name for name, action in plan.actions.items() if action.verb == "create"]
     folders = [manager.work_dir.service_data(name) for name in created]
@@ -193,18 +206,7 @@ def note_created(module: AnsibleModule, manager: Manager, plan: Plan) -> None:
 
 def main() -> None:
     """Run the module."""
-    arguments = {
-        **PLATFORM_ARGUMENTS,
-        **RUN_ARGUMENTS,
-        "names": {"type": "list", "elements": "str", "default": []},
-        "state": {"type": "str", "default": "started", "choices": list(OPERATIONS)},
-        "wait": {"type": "bool", "default": True},
-        "prune": {"type": "bool", "default": False},
-        "with_dependents": {"type": "bool", "default": False},
-        "force": {"type": "bool", "default": False},
-        "purge": {"type": "bool", "default": False},
-    }
-    run_with_events(AnsibleModule(argument_spec=arguments, supports_check_mode=True), work)
+    run_with_events(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -38,13 +38,6 @@ class HostAction(ActionBase):  # type: ignore[misc]
         """
         raise NotImplementedError
 
-    def module(self, name: str, arguments: Mapping[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Run a module of the collection on the host and return its result."""
-        result: dict[str, Any] = self._execute_module(
-            f"provisioning.platform.{name}", module_args=dict(arguments), task_vars=task_vars
-        )
-        return result
-
     def templated(self, variables: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
         """Return the values of some variables, with their templates filled in."""
         return {name: self._templar.template(variables[name]) for name in names if name in variables}

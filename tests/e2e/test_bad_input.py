@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures.disks import small_disk
-from tests.fixtures.installations import NO_ENGINE, Installation, Ran, command, container, free_port, small, web
+from tests.fixtures.installations import NO_ENGINE, Installation, Ran, command, container, small, web
+from tests.fixtures.ports import free_port
 
 Change = Callable[[Installation], None]
 

@@ -10,7 +10,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.fixtures.installations import Installation, Ran, command, finish, free_port, web
+from tests.fixtures.installations import Installation, Ran, command, finish, web
+from tests.fixtures.ports import free_port
 
 #: Says why and ends at once.
 DIES = ("/bin/sh", "-c", "echo cannot open the ledger; echo it is locked >&2; exit 7")
@@ -85,15 +86,24 @@ def test_a_clean_up_spares_what_was_there_before(make):
     assert one.run().returncode == 0
     before, files = one.pids(), _lasting(one)
     config = {"dest": "${self.config_dir}/below/extra.conf", "content": "token ${secret.token}\n"}
-    one.registry["extra"] = web(
-        free_port(), depends_on=["keeper"], config=[config], secrets={"token": {"length": 32}}
-    )
+    one.registry["extra"] = web(free_port(), depends_on=["keeper"], config=[config], secrets={"token": {"length": 32}})
     one.registry["broken"] = command(*DIES, depends_on=["extra"])
     said = failed(one.run())
     assert one.pids() == before
     assert _lasting(one) == files
     assert "Cleaned up, because this run had created it: extra, broken" in said
     assert "Left running: keeper." in said
+
+
+def test_what_is_taken_out_of_the_configuration_is_removed_and_nothing_else(make):
+    one = make({"keeper": web(free_port()), "leaving": web(free_port())})
+    assert one.run().returncode == 0
+    before = one.pids()
+    del one.registry["leaving"]
+    ran = one.run()
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert one.pids() == {"keeper": before["keeper"]}
+    assert ran.stdout.splitlines()[-1] == "1 of 1 services installed. Removed, as no longer wanted: leaving."
 
 
 def test_what_a_failed_run_kept_can_be_uninstalled(make):

@@ -17,17 +17,8 @@ from dataclasses import dataclass, field
 import docker
 import pytest
 
-from tests.fixtures.installations import (
-    CONTAINERS,
-    PROCESSES,
-    SERVICES,
-    STEPS,
-    Installation,
-    Ran,
-    changed,
-    solo,
-    watched_commands,
-)
+from tests.fixtures.installations import CONTAINERS, PROCESSES, SERVICES, STEPS, Installation, Ran, changed, solo
+from tests.fixtures.machine import watched_commands
 from tests.fixtures.standins import build_standins
 
 #: Where a secret may be: in its own file, and in the files of configuration that need it.

@@ -13,14 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.installations import (
-    CONTAINERS,
-    PROCESSES,
-    Installation,
-    Ran,
-    changed,
-    solo,
-)
+from tests.fixtures.installations import CONTAINERS, PROCESSES, Installation, Ran, changed, solo
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fixtures.installations import Installation, Ran, changed, free_port, small, tree, web
+from tests.fixtures.installations import Installation, Ran, changed, small, web
+from tests.fixtures.machine import tree
+from tests.fixtures.ports import free_port
 
 ALL = {"base", "middle", "top", "alone"}
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.installations import Installation, Ran, answers, changed, free_port, small, web
+from tests.fixtures.installations import Installation, Ran, changed, small, web
+from tests.fixtures.machine import answers
+from tests.fixtures.ports import free_port
 
 GATEWAY, ORCHESTRATOR, CENTER = "api-gateway", "orchestrator", "control-center"
 

@@ -9,13 +9,13 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import MakeSmall
-from tests.fixtures.installations import STEPS, Installation, Ran, command, free_port, small, web
+from tests.fixtures.installations import STEPS, Installation, Ran, command, small, web
+from tests.fixtures.ports import free_port
 from tests.fixtures.receiver import Delivery, Receiver
 
 ENTRIES = ("provisioning-run", "ansible-playbook")
