@@ -33,7 +33,7 @@ from ._secrets import SecretStore
 from ._settings import Settings, read_settings, write_settings
 from ._state import StateStore, locked
 from ._status import ServiceStatus, status_of
-from ._wait import check_now, check_service, last_words, wait_for_service
+from ._wait import check_now, last_words, verify_service, wait_for_service
 
 _PROBE_THREADS = 128
 
@@ -407,7 +407,7 @@ class Manager:
         driver = self._drivers.get(service.mode)
         if driver is None:
             return [_no_driver(service)]
-        return [check_service(check, service, driver) for check in service.verify]
+        return verify_service(service, driver)
 
     def _refuse_if_needed(self, names: Collection[str]) -> None:
         blocked = _graph.can_stop(self._services, self.running(), names)

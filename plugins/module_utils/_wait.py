@@ -25,6 +25,9 @@ _ASK_SHARE = 20
 #: How long what has no health check must have run before that it runs means anything.
 _SETTLE_SECONDS = 0.2
 _DEFAULT_INTERVAL = 1.0
+#: How long the real work of a healthy service may fail: what it needs may just have come back, and it may look for that
+#: only now and then, as proxies do.
+_VERIFY_SECONDS = 10.0
 _LOG_LINES = 5
 _LOG_LINE_LENGTH = 300
 
@@ -139,6 +142,17 @@ def check_now(service: ServiceDefinition, driver: Driver) -> HealthResult:
     except ProvisioningError as error:
         end = error.problems[0].why
     return HealthResult(end is None, end or "it runs")
+
+
+def verify_service(service: ServiceDefinition, driver: Driver) -> list[HealthResult]:
+    """Ask a service for its real work: each of its checks until it passes, or for ten seconds."""
+
+    def result(check: AnyVerification) -> HealthResult:
+        return wait_until_healthy(
+            lambda: check_service(check, service, driver), timeout=_VERIFY_SECONDS, interval=_DEFAULT_INTERVAL
+        )
+
+    return [result(check) for check in service.verify]
 
 
 def last_words(service: ServiceDefinition, driver: Driver) -> str:

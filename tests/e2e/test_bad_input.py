@@ -234,7 +234,7 @@ def test_a_full_disk_is_found_before_anything_is_begun(running):
 
         one = running.changed(change)
         errors = _errors(one.run(), 3)
-        assert one.leftovers() == []
+        assert one.pids() == {}
     assert str(disk) in errors[0]
     assert "space" in errors[0]
     assert "work_dir" in errors[0]
@@ -251,7 +251,7 @@ def test_a_disk_without_any_room_at_all_is_one_clear_error(running):
 
         one = running.changed(change)
         errors = _errors(one.run(), 3)
-        assert one.leftovers() == []
+        assert one.pids() == {}
     assert str(disk) in "".join(errors)
     assert "space" in "".join(errors).lower()
     assert running.is_unharmed()

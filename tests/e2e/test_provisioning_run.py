@@ -304,7 +304,8 @@ def test_a_variable_of_the_command_line_fills_in(platform):
     assert "NAME=VALUE" in wrong.stderr
 
 
-def test_secrets_of_the_environment_are_written_nowhere(platform):
+def test_secrets_of_the_environment_are_written_nowhere(platform, tmp_path, monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "TMPDIR", str(tmp_path))
     with Receiver() as receiver:
         one = platform(
             {"web": web(free_port()), "slow": sleeper()},
@@ -315,7 +316,7 @@ def test_secrets_of_the_environment_are_written_nowhere(platform):
         one.await_event("service.starting")
         assert with_argument(SECRET) == []
         assert ansible_of(one)
-        folders = list(Path(os.environ.get("TMPDIR", "/tmp")).glob("provisioning-run-*/variables.yml"))
+        folders = list(tmp_path.glob("provisioning-run-*/variables.yml"))
         assert folders
         for path in folders:
             assert SECRET not in path.read_text(encoding="utf-8")

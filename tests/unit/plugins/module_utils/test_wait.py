@@ -18,6 +18,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._wait import
     delays,
     monitor_service,
     patience,
+    verify_service,
     wait_for_service,
     wait_until_healthy,
 )
@@ -179,6 +180,15 @@ def test_a_service_that_ends_while_it_is_waited_for_is_noticed(tmp_path: Path) -
     driver.running["a"] = Observation("failed", detail="pid 7 was killed by SIGKILL")
     result = wait_for_service(service("a", health={"type": "tcp", "port": free_port()}), driver)
     assert result.reason == "pid 7 was killed by SIGKILL"
+
+
+def test_the_real_work_of_a_service_may_fail_until_what_it_needs_has_come_back(tmp_path: Path) -> None:
+    back = tmp_path / "back"
+    definition = service("a", verify=[{"type": "file", "path": str(back)}])
+    timer = threading.Timer(0.05, back.touch)
+    timer.start()
+    assert [result.healthy for result in verify_service(definition, MemoryDriver(tmp_path))] == [True]
+    timer.join()
 
 
 @pytest.mark.parametrize(
