@@ -129,7 +129,8 @@ def _remove(*folders: Path) -> None:
     """Remove the engine's folders; what a container left mounted in them is unmounted and not emptied."""
     mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for folder in folders:
-        for point in sorted((point for point in mounted if point.startswith(f"{folder}/")), reverse=True):
+        # Innermost first, the folder itself last: the engine mounts it onto itself where mounts are not shared.
+        for point in sorted((point for point in mounted if f"{point}/".startswith(f"{folder}/")), reverse=True):
             subprocess.run(["umount", point], check=False)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -16,7 +16,7 @@ from . import _events as events
 from ._drivers._base import ABSENT, Driver, Observation
 from ._errors import DriverError, Problem, ProvisioningError, os_problem
 from ._events import Emitter
-from ._graph import critical_lengths, dependencies_of, dependents_of, reachable
+from ._graph import critical_lengths, dependencies_of, dependents_of, reachable, tasks
 from ._health import HealthResult
 from ._model import ServiceDefinition
 from ._outcome import Outcome, Result
@@ -93,7 +93,7 @@ class _Run:
         self.tripped = False
         self.unheard: list[OSError] = []
         self.unprepared: dict[str, ProvisioningError | OSError] = {}
-        self.tasks = {need for s in services.values() for need, d in s.depends_on.items() if d.condition == "completed"}
+        self.tasks = tasks(services)
 
     # --- what is to go -----------------------------------------------------------------------------------------------
 
@@ -244,7 +244,7 @@ class _Run:
         deadline = time.monotonic() + service.startup.timeout
         for pause in delays(service.health.interval if service.health else 1.0):
             now = driver.observe([service])[name]
-            if now.status == "stopped" and now.exit_code in (0, None):
+            if now.has_completed:
                 return True
             if now.status in ("failed", "absent"):
                 why = f"did not complete: {now.detail or f'it is {now.status}'}{self._last_words(name)}"

@@ -20,6 +20,16 @@ def dependencies_of(services: Services) -> dict[str, list[str]]:
     return {name: list(service.depends_on) for name, service in services.items()}
 
 
+def tasks(services: Services) -> set[str]:
+    """Return the services that others wait for to complete: having ended well is what is wanted of them."""
+    return {
+        need
+        for service in services.values()
+        for need, dependency in service.depends_on.items()
+        if dependency.condition == "completed"
+    }
+
+
 def dependents_of(edges: Edges) -> dict[str, list[str]]:
     """Turn every arrow round: return which services depend directly on each one."""
     reverse: dict[str, list[str]] = {name: [] for name in edges}

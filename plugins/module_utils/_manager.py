@@ -10,14 +10,13 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
 
 from . import _converge, _graph, _logs, _preflight
 from . import _events as events
 from ._audit import AuditLog
 from ._build import build
+from ._checks import Checks
 from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
@@ -26,6 +25,7 @@ from ._errors import ConfigurationError, DriverError, PrerequisiteError, Problem
 from ._events import Emitter, Sink
 from ._health import HealthResult
 from ._model import ServiceDefinition, ServiceOperation
+from ._moves import Moves
 from ._notes import Notes
 from ._paths import WorkDir
 from ._plan import Goal, Plan, digest_of, plan
@@ -33,13 +33,8 @@ from ._secrets import SecretStore
 from ._settings import Settings, read_settings, write_settings
 from ._state import StateStore, locked
 from ._status import ServiceStatus, status_of
-from ._wait import check_now, last_words, verify_service, wait_for_service
-
-_PROBE_THREADS = 128
 
 _COMING = ("started", "restarted")
-
-T = TypeVar("T")
 
 
 class Manager:
@@ -78,6 +73,7 @@ class Manager:
             notify=self._emit,
         )
         self._drivers: dict[str, Driver] = drivers_for(services.values(), self._context)
+        self._checks = Checks(self._services, self._drivers, self._emit)
 
     @classmethod
     def open(cls, work_dir: Path, *, sinks: Iterable[Sink] = (), run: str = "") -> Manager:
@@ -157,8 +153,7 @@ class Manager:
         :raises ConfigurationError: a name is unknown.
         """
         self._known(names or ())
-        chosen = self._chosen(names)
-        return self._each(self._check, chosen)
+        return self._checks.health(self._chosen(names))
 
     def wait_healthy(
         self,
@@ -174,28 +169,8 @@ class Manager:
         :raises ConfigurationError: a name is unknown.
         """
         self._known(names or ())
-        stop = cancelled or threading.Event()
         seen = self.observe(names)[0]
-
-        def wait(service: ServiceDefinition) -> HealthResult:
-            driver = self._drivers.get(service.mode)
-            if driver is None:
-                return _no_driver(service)
-            since = seen.get(service.name, ABSENT).since
-            result = wait_for_service(service, driver, cancelled=stop, since=since)
-            if not result.healthy and not stop.is_set():
-                result = dataclasses.replace(result, reason=result.reason + last_words(service, driver))
-            about: dict[str, Any] = {"mode": service.mode, "address": service.url or "", "required": service.required}
-            if result.healthy:
-                self._emit(events.SERVICE_HEALTHY, service=service.name, reason=result.reason, **about)
-            elif not stop.is_set():
-                self._emit(events.SERVICE_FAILED, service=service.name, error=result.reason, **about)
-                if fail_fast and service.required:
-                    stop.set()
-            return result
-
-        chosen = self._chosen(names)
-        return self._each(wait, chosen)
+        return self._checks.wait(self._chosen(names), seen, fail_fast=fail_fast, cancelled=cancelled)
 
     def wait_for(self, name: str) -> HealthResult:
         """Wait until one service is healthy.
@@ -210,8 +185,7 @@ class Manager:
         :raises ConfigurationError: a name is unknown.
         """
         self._known(names or ())
-        chosen = self._chosen(names)
-        return self._each(self._verify, chosen)
+        return self._checks.verify(self._chosen(names))
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
         """Yield the output of a service, oldest first.
@@ -231,6 +205,9 @@ class Manager:
         """
         self._known(names or ())
         observed, unreachable = self.observe()  # all: those that conflict with others may not be asked for
+        observed |= Moves(self._services, self._states.read_all(), self._context).observe(
+            names
+        )  # they hold their ports
         return _preflight.preflight(
             self._services,
             self._drivers,
@@ -248,6 +225,9 @@ class Manager:
 
         :raises ConfigurationError: a name is unknown.
         """
+        return self._decide(goals)[0]
+
+    def _decide(self, goals: Mapping[str, Goal]) -> tuple[Plan, Moves]:
         self._known(goals)
         observed, unreachable = self.observe(goals)
         starting = {name for name, goal in goals.items() if goal in _COMING}
@@ -256,8 +236,13 @@ class Manager:
             for name in starting
             if self._services[name].mode in self._drivers
         }
-        before = {name: state.rendered for name, state in self._states.read_all().items() if state.rendered}
+        states = self._states.read_all()
+        before = {name: state.rendered for name, state in states.items() if state.rendered}
         actions = plan(self._services, observed, rendered, goals=goals, before=before)
+        moves = Moves(self._services, states, self._context)
+        for name, action in actions.items():
+            if action.verb == "create" and (reason := moves.reason(name)) is not None:
+                actions[name] = dataclasses.replace(action, reason=reason)
         unavailable = {
             name: Problem(name, problem.why, problem.remedy)
             for name in goals
@@ -269,7 +254,7 @@ class Manager:
                 found = _preflight.validate_service_prerequisites(self._services[name], self._drivers)
                 if found:
                     unavailable[name] = found[0]
-        return Plan(actions, observed, rendered, before, unavailable)
+        return Plan(actions, observed, rendered, before, unavailable), moves
 
     def goals_of(self, operation: ServiceOperation) -> dict[str, Goal]:
         """Turn a request into goals: starting brings dependencies up too, stopping spares what others need.
@@ -315,9 +300,10 @@ class Manager:
         if not goals:  # e.g. nothing is installed: even a lock would leave a work dir behind
             return self.plan(goals), {}
         with locked(self.work_dir.locks / "run.lock"):
-            decided = self.plan(goals)
+            decided, moves = self._decide(goals)
             self._refuse_blocked(decided, goals, given)
             announce(decided)
+            moves.leave(goals, self._emit)
             self._notes.definitions(decided)
             self._rotate_logs()
             skip = {**decided.unavailable, **given.skip}
@@ -381,6 +367,13 @@ class Manager:
         """
         write_settings(self.work_dir, self.settings)
 
+    def remember(self) -> None:
+        """Write down the definitions of services that were not started, so that they can be asked for by name.
+
+        :raises OSError: one cannot be written.
+        """
+        self._notes.all_definitions()
+
     # --- helpers -----------------------------------------------------------------------------------------------------
 
     def _chosen(self, names: Collection[str] | None) -> list[ServiceDefinition]:
@@ -392,23 +385,6 @@ class Manager:
             ConfigurationError,
         )
 
-    def _each(self, one: Callable[[ServiceDefinition], T], services: list[ServiceDefinition]) -> dict[str, T]:
-        """Do something with each service, all at the same time."""
-        if not services:
-            return {}
-        with ThreadPoolExecutor(min(_PROBE_THREADS, len(services))) as pool:
-            return {service.name: result for service, result in zip(services, pool.map(one, services), strict=True)}
-
-    def _check(self, service: ServiceDefinition) -> HealthResult:
-        driver = self._drivers.get(service.mode)
-        return _no_driver(service) if driver is None else check_now(service, driver)
-
-    def _verify(self, service: ServiceDefinition) -> list[HealthResult]:
-        driver = self._drivers.get(service.mode)
-        if driver is None:
-            return [_no_driver(service)]
-        return verify_service(service, driver)
-
     def _refuse_if_needed(self, names: Collection[str]) -> None:
         blocked = _graph.can_stop(self._services, self.running(), names)
         raise_if_any(
@@ -418,10 +394,6 @@ class Manager:
             ],
             PrerequisiteError,
         )
-
-
-def _no_driver(service: ServiceDefinition) -> HealthResult:
-    return HealthResult(False, unsupported(service)[0].why)
 
 
 def _config_digest(service: ServiceDefinition, secrets: SecretStore) -> str:

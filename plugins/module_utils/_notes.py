@@ -55,6 +55,12 @@ class Notes:
                 action.service, wanted="stopped", reason=action.reason, changed_at=time.time(), changed_by=who()
             )
 
+    def all_definitions(self) -> None:
+        """Services that are defined and were never started are known by name all the same."""
+        for name, service in self._services.items():
+            if self._states.read(name) is None:
+                self._states.write(ServiceState(name=name, mode=service.mode, definition=self._definition(name)))
+
     def definitions(self, decided: Plan) -> None:
         """Settings that do not touch a running service, e.g. its health check, are written down as they change."""
         for name, action in decided.actions.items():

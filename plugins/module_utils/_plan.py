@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ._drivers._base import ABSENT, Observation
 from ._errors import Problem
-from ._graph import startup_order
+from ._graph import startup_order, tasks
 from ._model import ServiceDefinition
 
 Goal = Literal["started", "stopped", "restarted", "absent"]
@@ -96,7 +96,7 @@ def plan(
     :param goals: what each service is to be.
     :param before: what was rendered for what runs now, to tell which settings changed.
     """
-    tasks = {need for s in services.values() for need, d in s.depends_on.items() if d.condition == "completed"}
+    done_once = tasks(services)
     actions = {
         name: decide(
             name,
@@ -104,7 +104,7 @@ def plan(
             observed.get(name, ABSENT),
             rendered.get(name, {}),
             (before or {}).get(name),
-            is_task=name in tasks,
+            is_task=name in done_once,
         )
         for name, goal in goals.items()
         if name in services
@@ -206,6 +206,8 @@ def diff_of(
             gone = action.verb in ("remove", "stop")
             old = before.get(action.service, {}) if action.verb != "create" else {}
             new = {} if gone else rendered.get(action.service, {})
+            if action.verb in ("start", "restart"):  # nothing of what it is made from differs
+                old, new = {"running": action.verb == "restart"}, {"running": True}
             shown.append(
                 {
                     "before_header": f"{action.service} ({action.verb}: {action.reason})",

@@ -377,6 +377,7 @@ def test_the_environment_holds_what_was_asked_for_and_what_a_process_needs_and_n
         monkeypatch.setenv(name, "outer")
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.setenv("LC_TIME", "C")
+    host.driver = host.new_driver()  # it looks at the environment when it is made
     host.secrets.write("one", {"password": Secret("t0ps3cret")})
     env = {"TEXT": "ä $HOME", "NUMBER": 7, "REAL": 1.5, "TRUE": True, "PASSWORD": "x-${secret.one.password}"}
     shown = _environment(host, python("one", _SHOW, binary={"env": env}))

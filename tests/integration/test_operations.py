@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,11 @@ from ansible_collections.provisioning.platform.plugins.module_utils import _logs
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
-from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition, ServiceOperation
+from ansible_collections.provisioning.platform.plugins.module_utils._model import (
+    Dependency,
+    ServiceDefinition,
+    ServiceOperation,
+)
 from ansible_collections.provisioning.platform.plugins.module_utils._operations import (
     auto_start_required_services,
     monitor,
@@ -110,3 +115,30 @@ def test_the_log_of_a_service_that_goes_on_running_is_rotated_by_the_next_run(
     operate(manager, ServiceOperation(operation="start", services=("base",)))
     assert [path.name for path in _logs.rotated_files(log)] == ["base.log.1.gz"]
     assert manager.observe(["base"])[0]["base"].id == pid
+
+
+def test_a_task_that_has_completed_is_well_and_is_not_run_again(tmp_path: Path) -> None:
+    task = build(
+        ServiceDefinition, {"name": "task", "deployment": {"mode": "binary", "binary": {"command": "/bin/true"}}}
+    )
+    web = dataclasses.replace(sleeper("web"), depends_on={"task": Dependency(condition="completed")})
+    manager = Manager(tmp_path / "work", {"task": task, "web": web})
+    try:
+        first = operate(manager, ServiceOperation(operation="start"))
+        assert {name: outcome.result for name, outcome in first.items()} == {"task": "completed", "web": "healthy"}
+        assert {name: result.healthy for name, result in manager.wait_healthy().items()} == {"task": True, "web": True}
+        again = operate(manager, ServiceOperation(operation="start"))
+        assert not any(outcome.changed for outcome in again.values())
+    finally:
+        operate(manager, ServiceOperation(operation="remove", force=True))
+
+
+def test_a_service_that_is_not_started_with_the_platform_can_be_started_by_name_later(tmp_path: Path) -> None:
+    lazy = sleeper("lazy", auto_start=False)
+    manager = Manager(tmp_path / "work", {"lazy": lazy})
+    assert operate(manager, ServiceOperation(operation="start")) == {}
+    manager.remember()
+    later = Manager.open(tmp_path / "work")
+    assert operate(later, ServiceOperation(operation="start", services=("lazy",)))["lazy"].result == "healthy"
+    operate(later, ServiceOperation(operation="remove"))
+    assert Manager.open(tmp_path / "work").services() == {}

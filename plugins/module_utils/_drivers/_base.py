@@ -50,6 +50,11 @@ class Observation:
         """Whether it runs or is about to."""
         return self.status in ("starting", "running")
 
+    @property
+    def has_completed(self) -> bool:
+        """Whether it ended by itself, and well."""
+        return self.status == "stopped" and self.exit_code in (0, None)
+
 
 ABSENT = Observation("absent")
 

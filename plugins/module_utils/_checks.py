@@ -1,0 +1,104 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checking many services at the same time: their health now, their health soon, their real work."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from . import _events as events
+from ._drivers._base import ABSENT, Driver, Observation
+from ._drivers._registry import unsupported
+from ._events import Emitter
+from ._graph import tasks
+from ._health import HealthResult
+from ._model import ServiceDefinition
+from ._wait import check_now, last_words, verify_service, wait_for_service
+
+_THREADS = 128
+
+T = TypeVar("T")
+
+
+class Checks:
+    """Checks services, each in a thread of its own.
+
+    :param services: all definitions by name.
+    :param drivers: by mode.
+    """
+
+    def __init__(self, services: Mapping[str, ServiceDefinition], drivers: Mapping[str, Driver], emit: Emitter) -> None:
+        self._drivers = drivers
+        self._emit = emit
+        self._tasks = tasks(services)
+
+    def health(self, services: Sequence[ServiceDefinition]) -> dict[str, HealthResult]:
+        """Check the health of services once."""
+        return _each(check_now, services, self._drivers, lambda result: result)
+
+    def verify(self, services: Sequence[ServiceDefinition]) -> dict[str, list[HealthResult]]:
+        """Ask services for their real work."""
+        return _each(verify_service, services, self._drivers, lambda result: [result])
+
+    def wait(
+        self,
+        services: Sequence[ServiceDefinition],
+        seen: Mapping[str, Observation],
+        *,
+        fail_fast: bool,
+        cancelled: threading.Event | None,
+    ) -> dict[str, HealthResult]:
+        """Wait until services are healthy, and emit an event for each.
+
+        :param seen: what they are now.
+        :param fail_fast: wait for nothing more once a required service has failed.
+        :param cancelled: ends the wait when set.
+        """
+        stop = cancelled or threading.Event()
+
+        def one(service: ServiceDefinition, driver: Driver) -> HealthResult:
+            result = self._wait_for(service, driver, seen.get(service.name, ABSENT), stop)
+            if not result.healthy and fail_fast and service.required:
+                stop.set()
+            return result
+
+        return _each(one, services, self._drivers, lambda result: result)
+
+    def _wait_for(
+        self, service: ServiceDefinition, driver: Driver, observation: Observation, stop: threading.Event
+    ) -> HealthResult:
+        about: dict[str, Any] = {"mode": service.mode, "address": service.url or "", "required": service.required}
+        if service.name in self._tasks and observation.has_completed:
+            self._emit(events.SERVICE_COMPLETED, service=service.name, reason="has completed", **about)
+            return HealthResult(True, "has completed")
+        result = wait_for_service(service, driver, cancelled=stop, since=observation.since)
+        if result.healthy:
+            self._emit(events.SERVICE_HEALTHY, service=service.name, reason=result.reason, **about)
+        elif not stop.is_set():
+            result = dataclasses.replace(result, reason=result.reason + last_words(service, driver))
+            self._emit(events.SERVICE_FAILED, service=service.name, error=result.reason, **about)
+        return result
+
+
+def _each(
+    one: Callable[[ServiceDefinition, Driver], T],
+    services: Sequence[ServiceDefinition],
+    drivers: Mapping[str, Driver],
+    without_driver: Callable[[HealthResult], T],
+) -> dict[str, T]:
+    """Do something with each service, all at the same time."""
+
+    def work(service: ServiceDefinition) -> T:
+        driver = drivers.get(service.mode)
+        if driver is None:
+            return without_driver(HealthResult(False, unsupported(service)[0].why))
+        return one(service, driver)
+
+    if not services:
+        return {}
+    with ThreadPoolExecutor(min(_THREADS, len(services))) as pool:
+        return {service.name: result for service, result in zip(services, pool.map(work, services), strict=True)}
