@@ -24,7 +24,7 @@ class ActionModule(HostAction):
     def work(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the platform as the other modules take it."""
         self._check_inventory(task_vars)
-        self._warn_of_missing_settings()
+        self._warn_of_missing_settings(task_vars)
         overrides = [name for name in task_vars if name.endswith("_service")]
         variables = {
             **{name: None for name in task_vars if name not in overrides},
@@ -58,9 +58,10 @@ class ActionModule(HostAction):
                 )
             )
 
-    def _warn_of_missing_settings(self) -> None:
+    def _warn_of_missing_settings(self, task_vars: dict[str, Any]) -> None:
         """Without ansible.cfg, e.g. in a checkout that all may write, nobody is told about the run."""
-        if not os.environ.get("PROVISIONING_JOURNAL") and not self._task.check_mode:
+        is_told = "provisioning_operation" not in task_vars or os.environ.get("PROVISIONING_JOURNAL")
+        if not is_told and not self._task.check_mode:
             self._display.warning(
                 "The callback provisioning.platform.webhook is not enabled, so this run keeps no journal and sends no "
                 "notifications. Use the ansible.cfg of the checkout (it is ignored where everybody may write), or set "

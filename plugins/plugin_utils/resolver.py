@@ -38,7 +38,11 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.scopes impor
     secret_placeholder,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.selection import Selected
-from ansible_collections.provisioning.platform.plugins.plugin_utils.settling import expand_home, settle
+from ansible_collections.provisioning.platform.plugins.plugin_utils.settling import (
+    arguments_as_texts,
+    expand_home,
+    settle,
+)
 from ansible_collections.provisioning.platform.plugins.plugin_utils.substitution import Substitution
 from ansible_collections.provisioning.platform.plugins.plugin_utils.validation import check_definition
 
@@ -154,7 +158,7 @@ class Resolver:
 
     def _definition(self, name: str, substitution: Substitution) -> ServiceDefinition | None:
         selected = self._selected[name]
-        document = expand_home(substitution.apply(selected.document, name), self._home)
+        document = arguments_as_texts(expand_home(substitution.apply(selected.document, name), self._home))
         definition, faults = check_definition(document, path=name)
         # A placeholder that was left where a number should be is one fault, not two.
         left = {problem.what.partition(": ${")[0] for problem in substitution.problems}

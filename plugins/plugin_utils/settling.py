@@ -140,3 +140,28 @@ def _at_home(value: Any, home: str) -> Any:
 
 def _absolute(path: str, home: str) -> str:
     return home.rstrip("/") + path[1:] if path == "~" or path.startswith("~/") else path
+
+
+_ARGUMENTS = (
+    ("deployment", "binary", "args"),
+    ("deployment", "docker", "command"),
+    ("deployment", "docker", "entrypoint"),
+    ("health", "command"),
+)
+
+
+def arguments_as_texts(document: Any) -> Any:
+    """Return a definition whose numeric arguments are texts, as a command gets them: ``${self.port}`` is a number."""
+    for path in _ARGUMENTS:
+        document = _with_texts(document, path)
+    return document
+
+
+def _with_texts(value: Any, path: tuple[str, ...]) -> Any:
+    if not path:
+        if not isinstance(value, list):
+            return value
+        return [str(i) if isinstance(i, (int, float)) and not isinstance(i, bool) else i for i in value]
+    if not isinstance(value, dict) or path[0] not in value:
+        return value
+    return {**value, path[0]: _with_texts(value[path[0]], path[1:])}
