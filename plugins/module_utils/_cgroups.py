@@ -55,9 +55,15 @@ def release(group: str, *, root: Path = _ROOT) -> None:
     """Remove the control group once its processes have ended; a group still in use is left."""
     for parent in (root, root / "memory", root / "cpu"):
         folder = parent / "provisioning" / group
-        if folder.is_dir() and _remove(folder):
-            with contextlib.suppress(OSError):  # others are in it
-                folder.parent.rmdir()
+        if folder.is_dir() and _remove(folder) and not _has_groups(folder.parent):
+            _remove(folder.parent)
+
+
+def _has_groups(folder: Path) -> bool:
+    try:
+        return any(entry.is_dir() for entry in folder.iterdir())
+    except OSError:  # another service's end has removed it
+        return True
 
 
 def _remove(folder: Path) -> bool:

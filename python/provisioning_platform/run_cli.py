@@ -53,7 +53,7 @@ class SampleFormat(StrEnum):
 Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration, TOML or YAML.")]
 Inventory = Annotated[
     str | None,
-    typer.Option("--inventory", "-i", metavar="INV", help="Ansible inventory with a group platform; this machine when absent."),
+    typer.Option("--inventory", "-i", metavar="INV", help="Inventory with a group platform; else this machine."),
 ]
 Variables = Annotated[
     list[str] | None,
@@ -121,7 +121,7 @@ def plan(
 
 @app.command(short_help="Print an example configuration.")
 def sample(
-    profile: Annotated[str, typer.Option("--profile", "-p", help="Name of an example; an unknown one lists them.")] = "solo",
+    profile: Annotated[str, typer.Option("--profile", "-p", help="Name of an example.")] = "solo",
     file_format: Annotated[SampleFormat, typer.Option("--format", "-f", help="Which of the two.")] = SampleFormat.TOML,
 ) -> None:
     """Print an example configuration, to begin with."""
