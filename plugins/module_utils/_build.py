@@ -53,25 +53,25 @@ def to_dict(value: Any, *, sparse: bool = False) -> Any:
     specs = _specs(cast(Any, type(value)))
     if specs is None:
         return value
-    found = [(spec, getattr(value, spec.name)) for spec in specs]
-    return {spec.name: to_dict(item, sparse=sparse) for spec, item in found if not (sparse and _is_default(spec, item))}
+    found = [(name, getattr(value, name), default) for name, default in specs]
+    return {name: to_dict(item, sparse=sparse) for name, item, default in found if not (sparse and item == default)}
 
 
 @functools.cache
-def _specs(cls: Any) -> tuple[dataclasses.Field[Any], ...] | None:
-    return dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else None
+def _specs(cls: Any) -> tuple[tuple[str, Any], ...] | None:
+    """Return the fields of a dataclass with their defaults; nothing for another class."""
+    if not dataclasses.is_dataclass(cls):
+        return None
+    return tuple((spec.name, _default(spec)) for spec in dataclasses.fields(cls))
 
 
 def _has_default(spec: dataclasses.Field[Any]) -> bool:
     return spec.default is not dataclasses.MISSING or spec.default_factory is not dataclasses.MISSING
 
 
-def _is_default(spec: dataclasses.Field[Any], value: Any) -> bool:
-    if spec.default is not dataclasses.MISSING:
-        return bool(value == spec.default)
-    if spec.default_factory is not dataclasses.MISSING:
-        return bool(value == spec.default_factory())
-    return False
+def _default(spec: dataclasses.Field[Any]) -> Any:
+    """Return a field's default; what equals nothing where it has none."""
+    return spec.default_factory() if spec.default_factory is not dataclasses.MISSING else spec.default
 
 
 @functools.cache

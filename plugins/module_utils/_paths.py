@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import tempfile
 from dataclasses import dataclass
@@ -23,52 +24,52 @@ class WorkDir:
 
     root: Path
 
-    @property
+    @functools.cached_property
     def config(self) -> Path:
         """Rendered configuration, a folder a service."""
         return self.root / "config"
 
-    @property
+    @functools.cached_property
     def secrets(self) -> Path:
         """Secrets, a file a service."""
         return self.root / "secrets"
 
-    @property
+    @functools.cached_property
     def data(self) -> Path:
         """What services store; kept by an uninstallation unless it purges."""
         return self.root / "data"
 
-    @property
+    @functools.cached_property
     def bin(self) -> Path:
         """Downloaded executables."""
         return self.root / "bin"
 
-    @property
+    @functools.cached_property
     def pids(self) -> Path:
         """Records of running processes."""
         return self.root / "services" / "pids"
 
-    @property
+    @functools.cached_property
     def state(self) -> Path:
         """What reality does not keep about services."""
         return self.root / "services" / "state"
 
-    @property
+    @functools.cached_property
     def logs(self) -> Path:
         """Services' output."""
         return self.root / "services" / "logs"
 
-    @property
+    @functools.cached_property
     def locks(self) -> Path:
         """One lock a service, and the one of the run."""
         return self.root / "services" / "locks"
 
-    @property
+    @functools.cached_property
     def installations(self) -> Path:
         """One folder an installation: its generation and its journal."""
         return self.root / "installations"
 
-    @property
+    @functools.cached_property
     def audit(self) -> Path:
         """Who did what to which service."""
         return self.root / "audit.jsonl"

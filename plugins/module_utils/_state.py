@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ._build import build, to_dict
+from ._build import build
 from ._errors import BusyError, ConfigurationError, Problem, ProvisioningError
 from ._model import ServiceState
 from ._paths import FILE_MODE, WorkDir, make_directory, write_atomically
@@ -146,7 +146,7 @@ class StateStore:
 
         :raises OSError: the file cannot be written.
         """
-        write_atomically(self._path(state.name), json.dumps(to_dict(state)))
+        write_atomically(self._path(state.name), json.dumps(vars(state)))
 
     def update(self, service: str, **changes: Any) -> None:
         """Change some fields of a state that exists; nothing happens where none does."""
