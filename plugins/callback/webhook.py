@@ -52,6 +52,7 @@ author:
 """
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._has_warned = False
 
     def v2_playbook_on_start(self, playbook: Any) -> None:  # noqa: ARG002
+        if self.get_option("courier") == "external":
+            # ansible-runner has hangups ignored. When the program that runs us is killed, its terminal is gone, and
+            # Ansible would stay for ever in the attempt to write to it, with the installation claimed.
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self._recorder = None
         self._courier = None
         self._has_begun = False

@@ -367,12 +367,13 @@ class Manager:
         """
         write_settings(self.work_dir, self.settings)
 
-    def remember(self) -> None:
+    def remember(self, names: Collection[str]) -> None:
         """Write down the definitions of services that were not started, so that they can be asked for by name.
 
+        :param names: those that the platform has; what was removed is not among them.
         :raises OSError: one cannot be written.
         """
-        self._notes.all_definitions()
+        self._notes.all_definitions(names)
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ._audit import who
@@ -55,9 +55,10 @@ class Notes:
                 action.service, wanted="stopped", reason=action.reason, changed_at=time.time(), changed_by=who()
             )
 
-    def all_definitions(self) -> None:
+    def all_definitions(self, names: Iterable[str]) -> None:
         """Services that are defined and were never started are known by name all the same."""
-        for name, service in self._services.items():
+        for name in names:
+            service = self._services[name]
             if self._states.read(name) is None:
                 self._states.write(ServiceState(name=name, mode=service.mode, definition=self._definition(name)))
 

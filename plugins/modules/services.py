@@ -188,7 +188,7 @@ def work(module: Module) -> dict[str, Any]:
         manager.save_settings()
     plan, outcomes = manager.converge(goals, options, announce=lambda plan: note_created(module, manager, plan))
     if module.params["state"] == "started" and module.params["services"] is not None:
-        manager.remember()
+        manager.remember(definitions(module.params["services"]))
     if module.params["state"] == "absent":
         manager.clean(purge=module.params["purge"])
     # Whoever asks for something to go wants it gone, required or not.

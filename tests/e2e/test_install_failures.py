@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,9 @@ def test_what_is_taken_out_of_the_configuration_is_removed_and_nothing_else(make
     assert (ran.returncode, ran.stderr) == (0, "")
     assert one.pids() == {"keeper": before["keeper"]}
     assert ran.stdout.splitlines()[-1] == "1 of 1 services installed. Removed, as no longer wanted: leaving."
+    again = one.run()
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout.splitlines()[-1] == "1 of 1 services installed. Nothing had to be changed."
 
 
 def test_what_a_failed_run_kept_can_be_uninstalled(make):
@@ -135,6 +139,25 @@ def test_an_interrupt_from_the_terminal_ends_all_of_it_and_the_next_run_goes_on_
     (tmp_path / "gate").touch()
     assert one.run().returncode == 0
     assert one.pids() == left
+
+
+def test_a_run_that_is_killed_takes_ansible_with_it_and_keeps_nobody_out(make, tmp_path):
+    one = make({"slow": gated(tmp_path), "last": web(free_port(), depends_on=["slow"])})
+    run = one.start()
+    try:
+        one.await_event("service.started", "slow")
+    finally:
+        run.kill()
+        finish(run)
+    (tmp_path / "gate").touch()
+    deadline = time.monotonic() + 30
+    while _ansible_of(one):
+        assert time.monotonic() < deadline, "Ansible is still there"
+        time.sleep(0.05)
+    before = one.pids()
+    assert one.run().returncode == 0
+    assert one.pids().keys() == {"slow", "last"}
+    assert one.pids()["slow"] == before["slow"]
 
 
 def test_a_second_run_is_refused_with_the_pid_of_the_first_which_goes_on(make, tmp_path):

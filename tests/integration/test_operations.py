@@ -137,7 +137,7 @@ def test_a_service_that_is_not_started_with_the_platform_can_be_started_by_name_
     lazy = sleeper("lazy", auto_start=False)
     manager = Manager(tmp_path / "work", {"lazy": lazy})
     assert operate(manager, ServiceOperation(operation="start")) == {}
-    manager.remember()
+    manager.remember(manager.services())
     later = Manager.open(tmp_path / "work")
     assert operate(later, ServiceOperation(operation="start", services=("lazy",)))["lazy"].result == "healthy"
     operate(later, ServiceOperation(operation="remove"))
