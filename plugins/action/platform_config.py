@@ -15,6 +15,8 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action 
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
 from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import claim
 
+# Ansible loads its plugins before it makes workers, so this is the process that lives as long as the run.
+LOADED_BY = os.getpid()
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
@@ -69,9 +71,10 @@ class ActionModule(HostAction):
             )
 
     def _claim(self, platform: Platform) -> None:
-        # The worker's parent is Ansible's own process, which lives as long as the run.
+        # Where the plugin was loaded by the worker itself after all, its parent is that process.
+        pid = os.getppid() if os.getpid() == LOADED_BY else LOADED_BY
         work_dir = WorkDir(Path(platform.config.work_dir).expanduser().absolute())
-        claim(work_dir.installations / "claim.json", pid=os.getppid(), installation=platform.config.installation_id)
+        claim(work_dir.installations / "claim.json", pid=pid, installation=platform.config.installation_id)
 
 
 def result_of(platform: Platform) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,6 +137,17 @@ class ConfigWriter:
         while owner.on_host and folder != self._layout.root.parent:
             folder.chmod(_PASSAGE_MODE)
             folder = folder.parent
+
+
+def remove_configuration(layout: WorkDir, names: Iterable[str]) -> None:
+    """Remove the configuration of services that have been removed; it may hold secrets.
+
+    :raises OSError: it cannot be removed.
+    """
+    for name in names:
+        folder = layout.service_config(name)
+        if folder.is_dir():
+            shutil.rmtree(folder)
 
 
 def owner_of(service: ServiceDefinition) -> Owner | None:

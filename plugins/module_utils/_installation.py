@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ._build import to_dict
+from ._errors import PrerequisiteError, Problem
 from ._ledger import Ledger, read_generation, write_generation
 from ._model import ServiceDefinition
 from ._paths import WorkDir, make_directory
@@ -79,7 +80,12 @@ def remove(layout: WorkDir, *, purge: bool = False, dry: bool = False) -> list[s
     """Remove the files of an installation whose services are gone; return what was removed.
 
     :param purge: remove data and secrets, too. Otherwise data stays, and the secrets of services that have any.
+    :raises PrerequisiteError: the folder is none that we made.
     """
+    if layout.root.is_dir() and not is_ours(layout):
+        raise PrerequisiteError(
+            Problem("work_dir", f"{layout.root} holds no installation; nothing was removed", "Correct work_dir.")
+        )
     doomed = list(_doomed(layout, purge=purge))
     if not dry:
         for path in doomed:
@@ -88,6 +94,15 @@ def remove(layout: WorkDir, *, purge: bool = False, dry: bool = False) -> list[s
             with contextlib.suppress(OSError):
                 folder.rmdir()
     return [str(path) for path in doomed]
+
+
+def is_ours(layout: WorkDir) -> bool:
+    """Whether a folder is a work dir: it has our records, or it is what an uninstallation leaves of one."""
+    if layout.state.is_dir() or layout.installations.is_dir() or layout.locks.is_dir():
+        return True
+    entries = list(layout.root.iterdir())
+    leftovers = (layout.data, layout.secrets)
+    return all(entry in leftovers and entry.stat().st_mode & 0o066 == 0 for entry in entries)
 
 
 def left(layout: WorkDir) -> list[str]:

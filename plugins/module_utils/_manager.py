@@ -31,7 +31,7 @@ from ._paths import WorkDir
 from ._plan import Goal, Plan, digest_of, plan
 from ._secrets import SecretStore
 from ._settings import Settings, read_settings, write_settings
-from ._state import StateStore, locked
+from ._state import PidStore, StateStore, locked
 from ._status import ServiceStatus, status_of
 
 _COMING = ("started", "restarted")
@@ -59,7 +59,7 @@ class Manager:
         self.settings = settings or Settings()
         self._services = dict(services)
         self._states = StateStore(self.work_dir)
-        self._notes = Notes(self._states, self._services)
+        self._notes = Notes(self._states, self._services, self.settings)
         self._emit = Emitter(AuditLog(self.work_dir.audit, run=run), *sinks)
         secrets = SecretStore(self.work_dir.secrets)
         self._context = Context(
@@ -88,6 +88,10 @@ class Manager:
             for name, state in states.items()
             if state.definition
         }
+        # A process whose state was lost is known by its record all the same, so that it can be stopped and removed.
+        for name in PidStore(layout.pids).names():
+            nameless = {"name": name, "deployment": {"mode": "binary", "binary": {"command": name}}}
+            services.setdefault(name, build(ServiceDefinition, nameless))
         return cls(work_dir, services, read_settings(layout), sinks=sinks, run=run)
 
     # --- looking -----------------------------------------------------------------------------------------------------

@@ -362,6 +362,7 @@ class ServiceState:
 
     :param definition: the definition it was last started with, as JSON types, secrets as placeholders.
     :param rendered: what the driver made of it; tells which setting changed.
+    :param project: of its containers, which were made on ``engine`` at ``engine_url``; nothing for other modes.
     """
 
     name: str
@@ -376,6 +377,9 @@ class ServiceState:
     last_error: str | None = None
     definition: dict[str, Any] = field(default_factory=dict)
     rendered: dict[str, Any] = field(default_factory=dict)
+    project: str | None = None
+    engine: str | None = None
+    engine_url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ It imports as little as can be: Ansible reads and packs all that a module import
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -75,7 +76,7 @@ def failure(error: ProvisioningError) -> dict[str, Any]:
 
 def work_dir_of(module: Module) -> Path:
     """Return the work dir as an absolute path."""
-    return Path(module.params["work_dir"]).absolute()
+    return Path(os.path.normpath(Path(module.params["work_dir"]).absolute()))
 
 
 def definitions(documents: list[dict[str, Any]]) -> dict[str, ServiceDefinition]:

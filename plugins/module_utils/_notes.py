@@ -13,6 +13,7 @@ from ._build import to_dict
 from ._converge import Outcome
 from ._model import ServiceDefinition, ServiceState
 from ._plan import Action, Goal, Plan
+from ._settings import Settings
 from ._state import StateStore
 
 
@@ -22,19 +23,22 @@ class Notes:
     :param services: all definitions by name.
     """
 
-    def __init__(self, states: StateStore, services: Mapping[str, ServiceDefinition]) -> None:
+    def __init__(self, states: StateStore, services: Mapping[str, ServiceDefinition], settings: Settings) -> None:
         self._states = states
         self._services = services
+        self._settings = settings
         self._fresh: set[str] = set()
 
     def start(self, action: Action, rendered: dict[str, Any]) -> None:
         """A service was started."""
         now = time.time()
         before = self._states.read(action.service)
+        mode = self._services[action.service].mode
+        place = self._settings if mode == "docker" else None
         self._states.write(
             ServiceState(
                 name=action.service,
-                mode=self._services[action.service].mode,
+                mode=mode,
                 reason=action.reason,
                 changed_at=now,
                 changed_by=who(),
@@ -42,6 +46,9 @@ class Notes:
                 restarts=before.restarts if before else 0,
                 definition=self._definition(action.service),
                 rendered=rendered,
+                project=place.project if place else None,
+                engine=place.engine if place else None,
+                engine_url=place.engine_url if place else None,
             )
         )
         self._fresh.add(action.service)

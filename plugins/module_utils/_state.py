@@ -56,6 +56,10 @@ class PidStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def names(self) -> list[str]:
+        """Return the services that have records."""
+        return sorted(path.stem for path in self._folder.glob("*.json") if valid_name(path.stem))
+
     def read(self, service: str) -> list[PidRecord]:
         """Return the records of a service by replica; none when there are none or the file is damaged."""
         try:

@@ -164,8 +164,13 @@ def last_words(service: ServiceDefinition, driver: Driver) -> str:
         secrets.read(service.name)
     except (ProvisioningError, OSError):
         return ""
-    text = " / ".join(line[:_LOG_LINE_LENGTH] for line in lines)
+    text = " / ".join(_printable(line[:_LOG_LINE_LENGTH]) for line in lines)
     return f"; its last words: {secrets.masked(text)}" if lines else ""
+
+
+def _printable(text: str) -> str:
+    """Return a text in which control characters, which could clear a terminal or hide words, are spelled out."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def patience(service: ServiceDefinition, since: float | None, now: float) -> float:

@@ -87,6 +87,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
+from ansible_collections.provisioning.platform.plugins.module_utils._config_writer import remove_configuration
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition, ServiceOperation
@@ -142,6 +143,8 @@ def work(module: Module) -> dict[str, Any]:
     if module.check_mode:
         return plan_result(module, manager.plan(goals))
     plan, outcomes = manager.converge(goals, Options(cancelled=cancel_on_signals()))
+    gone = [name for name, outcome in outcomes.items() if outcome.result == "removed"]
+    remove_configuration(manager.work_dir, gone)
     return outcome_result(module, plan, outcomes, needed={module.params["name"]})
 
 

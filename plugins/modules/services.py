@@ -123,6 +123,7 @@ provisioning_error:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.provisioning.platform.plugins.module_utils._config_writer import remove_configuration
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
@@ -187,6 +188,8 @@ def work(module: Module) -> dict[str, Any]:
     if module.params["services"] is not None:
         manager.save_settings()
     plan, outcomes = manager.converge(goals, options, announce=lambda plan: note_created(module, manager, plan))
+    gone = [name for name, outcome in outcomes.items() if outcome.result == "removed"]
+    remove_configuration(manager.work_dir, gone)
     if module.params["state"] == "started" and module.params["services"] is not None:
         manager.remember(definitions(module.params["services"]))
     if module.params["state"] == "absent":

@@ -26,6 +26,8 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.published im
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import SECRET_NAME, join, shown
 
 _INSTALLATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# Beside the installations' folders there are these files.
+_RESERVED_IDS = ("current", "claim.json", "claim.lock")
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?")
 _ENGINE_URL = re.compile(r"(unix|npipe)://.+|(tcp|http|https|ssh)://[^/\s]+.*")
@@ -38,7 +40,7 @@ _SECRET_URL = re.compile(
 def config_problems(config: UnattendedInstallConfig) -> list[Problem]:
     """Return what is wrong with a configuration, beside its services, which ``resolve`` looks at."""
     problems = [*_deployment(config.deployment)]
-    if not _INSTALLATION_ID.fullmatch(config.installation_id):
+    if not _INSTALLATION_ID.fullmatch(config.installation_id) or config.installation_id in _RESERVED_IDS:
         remedy = "Use letters, digits, '.', '_' and '-', at most 128: a folder is called so."
         why = f"{shown(config.installation_id, 'installation_id')} cannot be the name of an installation"
         problems.append(Problem("installation_id", why, remedy))

@@ -68,7 +68,9 @@ def environment(current: Mapping[str, str]) -> dict[str, str]:
     configuration = root() / "ansible.cfg"
     if "ANSIBLE_CONFIG" not in current and configuration.is_file():
         added["ANSIBLE_CONFIG"] = str(configuration)
-    if locale.getpreferredencoding(False).lower().replace("-", "") != "utf8":
+    # Our own Python may have chosen UTF-8 against LC_ALL, which Ansible takes at its word.
+    encodings = (locale.getpreferredencoding(False), current.get("LC_ALL") or "UTF-8")
+    if not all("utf8" in encoding.lower().replace("-", "") for encoding in encodings):
         added["LC_ALL"] = "C.UTF-8"  # Ansible refuses to start with any other encoding.
     return added
 

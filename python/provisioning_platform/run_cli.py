@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -134,4 +135,7 @@ def main() -> None:
     """Run the command and exit."""
     from .commands import guarded
 
+    # A daemon may have closed them; what is said is lost then, and nothing else.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     sys.exit(guarded(lambda: app(prog_name="provisioning-run")))

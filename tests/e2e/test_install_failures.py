@@ -97,13 +97,17 @@ def test_a_clean_up_spares_what_was_there_before(make):
 
 
 def test_what_is_taken_out_of_the_configuration_is_removed_and_nothing_else(make):
-    one = make({"keeper": web(free_port()), "leaving": web(free_port())})
+    config = {"dest": "${self.config_dir}/leaving.conf", "content": "token ${secret.token}\n"}
+    leaving = web(free_port(), config=[config], secrets={"token": {"length": 32}})
+    one = make({"keeper": web(free_port()), "leaving": leaving})
     assert one.run().returncode == 0
     before = one.pids()
+    assert "config/leaving/leaving.conf" in one.files()
     del one.registry["leaving"]
     ran = one.run()
     assert (ran.returncode, ran.stderr) == (0, "")
     assert one.pids() == {"keeper": before["keeper"]}
+    assert not [name for name in one.files() if name.startswith(("config/leaving", "services/state/leaving"))]
     assert ran.stdout.splitlines()[-1] == "1 of 1 services installed. Removed, as no longer wanted: leaving."
     again = one.run()
     assert (again.returncode, again.stderr) == (0, "")

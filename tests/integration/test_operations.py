@@ -142,3 +142,12 @@ def test_a_service_that_is_not_started_with_the_platform_can_be_started_by_name_
     assert operate(later, ServiceOperation(operation="start", services=("lazy",)))["lazy"].result == "healthy"
     operate(later, ServiceOperation(operation="remove"))
     assert Manager.open(tmp_path / "work").services() == {}
+
+
+def test_a_process_whose_state_was_lost_is_still_found_and_removed(manager: Manager) -> None:
+    operate(manager, ServiceOperation(operation="start", services=("base",)))
+    (manager.work_dir.state / "base.json").unlink()
+    found = Manager.open(manager.work_dir.root)
+    assert found.running() == ["base"]
+    operate(found, ServiceOperation(operation="remove", force=True))
+    assert manager.running() == []

@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A service that runs as a process today and as a container tomorrow, on the same port."""
+"""A service that runs as a process today and as a container tomorrow, or in another project, on the same port."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
@@ -48,3 +49,25 @@ def test_a_service_that_changes_its_mode_leaves_the_former_one_first(bench: Benc
     assert kinds.count("service.removed") == 2
     manager(bench, "binary", port, told).converge({"web": "absent"})
     assert manager(bench, "binary", port, told).observe()[0]["web"].status == "absent"
+
+
+def test_a_container_that_changes_its_project_leaves_nothing_of_the_former_one(bench: Bench) -> None:
+    port = free_port()
+    told: list[Event] = []
+    manager(bench, "docker", port, told).converge({"web": "started"})
+    former = bench.context.project
+    bench.context = dataclasses.replace(bench.context, project=f"{former}x")
+    moving = manager(bench, "docker", port, told)
+    try:
+        assert moving.preflight().unavailable() == {}
+        plan, outcomes = moving.converge({"web": "started"})
+        assert plan.actions["web"].reason == f"moves from the project {former} to {former}x"
+        assert outcomes["web"].result == "healthy"
+        assert manager(bench, "docker", port, told).plan({"web": "started"}).changes == []
+        ours = {"label": f"io.provisioning.project={former}"}
+        assert bench.api.containers(all=True, filters=ours) == []
+        assert bench.api.networks(filters=ours) == []
+    finally:
+        moving.converge({"web": "absent"})
+        moving.clean()
+    assert bench.containers() == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils import _installation
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger, read_generation
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
@@ -113,3 +113,13 @@ def test_removing_keeps_data_and_the_secrets_it_depends_on(layout: WorkDir) -> N
 def test_removing_what_is_not_there_is_no_news(layout: WorkDir) -> None:
     assert _installation.remove(layout) == []
     assert _installation.left(layout) == []
+
+
+@pytest.mark.parametrize("purge", [False, True])
+def test_a_folder_that_is_no_installation_is_left_alone(layout: WorkDir, *, purge: bool) -> None:
+    for folder in (layout.config, layout.data, layout.bin):
+        (folder / "mine").mkdir(parents=True)
+    with pytest.raises(PrerequisiteError, match="holds no installation"):
+        _installation.remove(layout, purge=purge)
+    assert (layout.config / "mine").is_dir()
+    assert (layout.data / "mine").is_dir()

@@ -164,6 +164,7 @@ def test_paths_of_registries_are_relative_to_the_configuration():
         ({"fail_fast": "${NOWHERE}"}, "fail_fast: ${NOWHERE}: the environment variable NOWHERE is not set"),
         ({"work_dir": "/x/${self.port}"}, "Here only environment variables stand, which have no dot."),
         ({"installation_id": "../x"}, "installation_id: '../x' cannot be the name of an installation"),
+        ({"installation_id": "current"}, "installation_id: 'current' cannot be the name of an installation"),
         ({"installation_id": "a b"}, "installation_id: 'a b' cannot be the name of an installation"),
         ({"provisioning_path": "bin/x"}, "provisioning_path: 'bin/x' is not an absolute path"),
         ({"deployment": {"domain": "a b"}}, "deployment.domain: 'a b' is neither a domain nor an address"),
