@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
 from . import _events as events
 from ._build import build
@@ -14,8 +15,13 @@ from ._drivers._registry import drivers_for
 from ._events import Emitter
 from ._model import ServiceDefinition, ServiceState
 
-#: Project, engine and the engine's address.
-_Place = tuple[str, str, str | None]
+
+class _Place(NamedTuple):
+    """Where containers are made."""
+
+    project: str
+    engine: str
+    engine_url: str | None
 
 
 class Moves:
@@ -30,7 +36,7 @@ class Moves:
     ) -> None:
         self._reasons: dict[str, str] = {}
         self._before: dict[_Place, dict[str, ServiceDefinition]] = {}
-        self._here: _Place = (context.project, context.engine, context.engine_url)
+        self._here = _Place(context.project, context.engine, context.engine_url)
         for name, state in states.items():
             if name in services and state.started_at is not None:
                 reason = _reason(state, services[name], context)
@@ -80,7 +86,7 @@ class Moves:
     def _place(self, state: ServiceState) -> _Place:
         if state.project is None or state.engine is None:
             return self._here
-        return state.project, state.engine, state.engine_url
+        return _Place(state.project, state.engine, state.engine_url)
 
 
 def _reason(state: ServiceState, service: ServiceDefinition, context: Context) -> str | None:
@@ -94,5 +100,4 @@ def _reason(state: ServiceState, service: ServiceDefinition, context: Context) -
 
 
 def _context_of(place: _Place, context: Context) -> Context:
-    project, engine, engine_url = place
-    return dataclasses.replace(context, project=project, engine=engine, engine_url=engine_url)
+    return dataclasses.replace(context, **place._asdict())
