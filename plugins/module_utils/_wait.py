@@ -110,8 +110,7 @@ def wait_for_service(
 
     def attempt() -> HealthResult:
         if check is None:
-            end = liveness.ask()
-            return HealthResult(end is None, end or "it runs")
+            return driver.judge(service, None) or _is_up(liveness)
         left = max(_ASK_SECONDS, deadline - time.monotonic())
         return check_service(
             dataclasses.replace(check, timeout=left) if left < check.timeout else check, service, driver
@@ -129,8 +128,10 @@ def wait_for_service(
 
 
 def check_service(check: AnyVerification, service: ServiceDefinition, driver: Driver) -> HealthResult:
-    """Carry out one of a service's checks once."""
-    return check_health(check, execute=lambda command: driver.execute(service, command), secrets=driver.context.secrets)
+    """Carry out one of a service's checks once, by its mode where that makes it best."""
+    return driver.judge(service, check) or check_health(
+        check, execute=lambda command: driver.execute(service, command), secrets=driver.context.secrets
+    )
 
 
 def check_now(service: ServiceDefinition, driver: Driver) -> HealthResult:
@@ -138,10 +139,9 @@ def check_now(service: ServiceDefinition, driver: Driver) -> HealthResult:
     if service.health is not None:
         return check_service(service.health, service, driver)
     try:
-        end = _Liveness(service, driver).ask()
+        return driver.judge(service, None) or _is_up(_Liveness(service, driver))
     except ProvisioningError as error:
-        end = error.problems[0].why
-    return HealthResult(end is None, end or "it runs")
+        return HealthResult(False, error.problems[0].why)
 
 
 def verify_service(service: ServiceDefinition, driver: Driver) -> list[HealthResult]:
@@ -250,6 +250,7 @@ class _Liveness:
         self._next = time.monotonic() + _ASK_SECONDS
 
     def ask(self) -> str | None:
+        """Return in words how it has ended, None while it is up."""
         now = self._driver.observe([self._service])[self._service.name]
         return None if now.is_up else (now.detail or f"it is {now.status}")
 
@@ -261,3 +262,8 @@ class _Liveness:
         end = time.monotonic()
         self._next = end + max(_ASK_SECONDS, (end - begin) * _ASK_SHARE)
         return answer
+
+
+def _is_up(liveness: _Liveness) -> HealthResult:
+    end = liveness.ask()
+    return HealthResult(end is None, end or "it runs")

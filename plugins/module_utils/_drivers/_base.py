@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from .._errors import DriverError, Problem
-from .._model import CommandHealthCheck, Mode, Scalar, ServiceDefinition
+from .._health import HealthResult
+from .._model import AnyVerification, CommandHealthCheck, Mode, Scalar, ServiceDefinition
 from .._paths import WorkDir
 from .._secrets import SecretStore
 
@@ -180,6 +181,13 @@ class Driver(ABC):
         :param follow: go on as more is written, until it ends or the caller stops reading.
         :param tail: only this many lines from the end.
         """
+
+    def judge(self, service: ServiceDefinition, check: AnyVerification | None) -> HealthResult | None:  # noqa: ARG002
+        """Return the result of a check that the mode itself makes best; None when it is to be made from this host.
+
+        :param check: the service's health check, None when it has none, or one of its ``verify`` checks.
+        """
+        return None
 
     def execute(self, service: ServiceDefinition, check: CommandHealthCheck) -> tuple[int, str]:
         """Run a check's command inside the service; return exit code and output.
