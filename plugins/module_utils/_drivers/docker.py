@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from .. import _ports
 from .._errors import ConfigurationError, DriverError, Problem
 from .._model import CommandHealthCheck, ServiceDefinition
 from .._secrets import references
@@ -66,6 +67,7 @@ class DockerDriver(Driver):
             problems = _docker_render.check_document(settings, service)
             problems += self._check_foreigners(engine, service)
             problems += self._check_image(engine, service)
+            problems += _check_addresses(engine, service)
             mounts = _docker_render.volumes(settings, service.name)
             return problems + check_mounts(service, mounts, self.context.work_dir, engine)
         except (ConfigurationError, DriverError) as error:
@@ -311,6 +313,20 @@ class DockerDriver(Driver):
             if secret is not None:
                 text = text.replace(secret.value, f"${{secret.{owner}.{name}}}")
         return text
+
+
+def _check_addresses(engine: Engine, service: ServiceDefinition) -> list[Problem]:
+    # With root's rights Podman forwards in the kernel, from IPv6 to IPv6; its networks have IPv4.
+    if not engine.is_podman or engine.owner != 0:
+        return []
+    remedy = f"Publish it on an IPv4 address in docker.ports of {service.name}, or use Docker."
+    return [
+        Problem(
+            service.name, f"port {port} is to be published on {port.address}, and Podman forwards IPv4 only", remedy
+        )
+        for port in _ports.needed(service)
+        if ":" in port.address
+    ]
 
 
 def _is_current(instance: Instance, settings: dict[str, Any], digest: str) -> bool:
