@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from . import _converge, _graph, _logs, _preflight
+from . import _converge, _graph, _logs, _lost, _preflight
 from . import _events as events
 from ._audit import AuditLog
 from ._build import build
@@ -30,8 +30,8 @@ from ._notes import Notes
 from ._paths import WorkDir
 from ._plan import Goal, Plan, digest_of, plan
 from ._secrets import SecretStore
-from ._settings import Settings, read_settings, write_settings
-from ._state import PidStore, StateStore, locked
+from ._settings import Settings, write_settings
+from ._state import StateStore, locked
 from ._status import ServiceStatus, status_of
 
 _COMING = ("started", "restarted")
@@ -76,10 +76,12 @@ class Manager:
         self._checks = Checks(self._services, self._drivers, self._emit)
 
     @classmethod
-    def open(cls, work_dir: Path, *, sinks: Iterable[Sink] = (), run: str = "") -> Manager:
+    def open(cls, work_dir: Path, *, sinks: Iterable[Sink] = (), run: str = "", thorough: bool = False) -> Manager:
         """Return the manager of what is installed in a work dir.
 
+        :param thorough: ask engines, too, for what is there although its state was lost, e.g. to remove it.
         :raises ConfigurationError: its records are damaged.
+        :raises DriverError: an engine that should have something whose state was lost does not answer.
         """
         layout = WorkDir(work_dir)
         states = StateStore(layout).read_all()
@@ -88,11 +90,11 @@ class Manager:
             for name, state in states.items()
             if state.definition
         }
-        # A process whose state was lost is known by its record all the same, so that it can be stopped and removed.
-        for name in PidStore(layout.pids).names():
-            nameless = {"name": name, "deployment": {"mode": "binary", "binary": {"command": name}}}
-            services.setdefault(name, build(ServiceDefinition, nameless))
-        return cls(work_dir, services, read_settings(layout), sinks=sinks, run=run)
+        services = {**_lost.processes(layout), **services}
+        manager = cls(work_dir, services, _lost.settings(layout), sinks=sinks, run=run)
+        if thorough:
+            _lost.find(manager._services, manager._drivers, manager._context)
+        return manager
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

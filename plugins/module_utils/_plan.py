@@ -161,14 +161,14 @@ def decide(
         paths = ", ".join(change.split(":", 1)[0] for change in changes[:5])
         more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
         return Action(name, "recreate", f"changed: {paths}{more}" if paths else "definition changed", digest, changes)
-    if goal == "restarted" and observation.is_up:
+    if goal == "restarted" and (observation.is_up or observation.status == "paused"):
         return Action(name, "restart", "asked to restart", digest)
     if observation.status == "absent":
         return Action(name, "create", "new" if before is None else "gone", digest)
     if is_task and observation.status == "stopped" and goal != "restarted":
         return Action(name, "none", "has completed", digest)
-    if not observation.is_up:
-        return Action(name, "start", observation.detail or "not running", digest)
+    if not observation.is_up or observation.drift:
+        return Action(name, "start", observation.drift or observation.detail or "not running", digest)
     return Action(name, "none", "already running", digest)
 
 

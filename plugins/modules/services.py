@@ -175,7 +175,8 @@ def goals_of(module: Module, manager: Manager) -> dict[str, Goal]:
 
 def work(module: Module) -> dict[str, Any]:
     """Converge, or in check mode only plan."""
-    manager = manager_of(module, with_known=module.params["prune"])
+    leaving = module.params["state"] in ("stopped", "absent")
+    manager = manager_of(module, with_known=module.params["prune"], thorough=leaving)
     goals = goals_of(module, manager)
     if module.check_mode:
         return plan_result(module, manager.plan(goals))
@@ -195,7 +196,6 @@ def work(module: Module) -> dict[str, Any]:
     if module.params["state"] == "absent":
         manager.clean(purge=module.params["purge"])
     # Whoever asks for something to go wants it gone, required or not.
-    leaving = module.params["state"] in ("stopped", "absent")
     needed = {name for name, service in manager.services().items() if leaving or service.required}
     return outcome_result(module, plan, outcomes, needed=needed)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 
 _PUBLISHED = re.compile(
-    r"(?:(?P<address>\[[0-9A-Fa-f:.]+\]|[0-9.]+|localhost):)?"
+    r"(?:(?P<address>\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*|[0-9.]+|localhost):)?"
     r"(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?:(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?"
 )
 
@@ -54,15 +54,15 @@ class Listener:
 
     def clashes_with(self, other: Listener) -> bool:
         """Whether both cannot listen at once."""
-        same_address = self.address == other.address or is_wildcard(self.address) or is_wildcard(other.address)
-        return (self.port, self.protocol) == (other.port, other.protocol) and same_address
+        overlap = _covers(self.address, other.address) or _covers(other.address, self.address)
+        return (self.port, self.protocol) == (other.port, other.protocol) and overlap
 
     def __str__(self) -> str:
         return f"{bracketed(self.address)}:{self.port}/{self.protocol}"
 
 
 def parse_published(text: str) -> PublishedPort:
-    """Read ``[address:]host:container[/udp]``; the host's may be a range.
+    """Read ``[address:]host:container[/udp]``; the host's may be a range, an IPv6 address may lack its brackets.
 
     :raises ValueError: it is none; the message says what is wrong.
     """
@@ -106,6 +106,15 @@ def listeners(service: ServiceDefinition) -> Iterator[Listener]:
         numbers = {service.port, *service.ports.values()} - {None}
         for number in sorted(number for number in numbers if number is not None):
             yield Listener(loopback_name(service.bind_address), number)
+
+
+def _covers(address: str, other: str) -> bool:
+    """Whether who listens on an address has the other one, too; ``::`` may have those of IPv4."""
+    try:
+        one, two = ipaddress.ip_address(address), ipaddress.ip_address(other)
+    except ValueError:
+        return address == other
+    return one == two or (one.is_unspecified and one.version >= two.version)
 
 
 def is_port(number: int) -> bool:
