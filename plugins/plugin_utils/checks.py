@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
@@ -13,6 +14,10 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.published im
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import shown
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: What a work dir's path cannot have, with what takes it for something else.
+_TAKEN = {"$": "substitution", "{{": "Jinja", "{%": "Jinja", "{#": "Jinja", ":": "mounts of containers"}
+#: Control characters, ends of lines and of paragraphs, and halves of what is no character.
+_UNWRITABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -25,6 +30,29 @@ def path_problems(path: str, value: str | None, *, bare: bool = False) -> Iterat
         return
     hint = "or a name to be found in PATH" if bare else "beginning with / or ~/"
     yield Problem(path, f"{shown(value, path)} is not an absolute path", f"Write the whole path, {hint}.")
+
+
+def work_dir_problems(value: str) -> Iterator[Problem]:
+    """Yield a problem unless the value can be the path of a work dir: in mounts, in templates, in files of settings.
+
+    Spaces and letters of any language can be in it.
+    """
+    path = "work_dir"
+    if not value.startswith(("/", "~/")):
+        remedy = "Write the whole path, beginning with / or ~/."
+        yield Problem(path, f"{shown(value, path)} is not an absolute path", remedy)
+        return
+    remedy = "Set work_dir to a path without it."
+    for mark, meaning in _TAKEN.items():
+        if mark in value:
+            yield Problem(
+                path, f"{shown(value, path)} has {mark!r} in it, which {meaning} would take for its own", remedy
+            )
+            return
+    for character in value:
+        if unicodedata.category(character) in _UNWRITABLE:
+            yield Problem(path, f"{shown(value, path)} has the control character {character!r} in it", remedy)
+            return
 
 
 def url_problems(path: str, value: str, schemes: tuple[str, ...] = ("http", "https")) -> Iterator[Problem]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, os_problem
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._state import locked
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.settings import DEFAULT_WORK_DIR
+from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import obstacle
 
 from . import collection
 from .cancellation import Cancellation
@@ -170,7 +171,7 @@ def _hold_first(folders: list[Path], stack: contextlib.ExitStack) -> Path:
         try:
             stack.enter_context(locked(folder / "run.lock"))
         except OSError as error:
-            problems.append(os_problem(f"work_dir {folder}", error))
+            problems.append(obstacle(folder.parents[1], error))
         else:
             return folder
     raise PrerequisiteError(*problems)
