@@ -19,7 +19,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     Problem,
     raise_if_any,
 )
-from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import header_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import PORTS, has_port, header_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import NotificationPayload
 
 #: Seconds that one try may take at most.
@@ -103,9 +103,12 @@ class Address:
         """
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
+            host = parts.hostname
         except ValueError:
             raise _wrong_url("is not a URL", "Write it as https://HOST/PATH.") from None
+        if not has_port(url):
+            raise _wrong_url("has something else than a port after its host", PORTS)
+        port = parts.port
         if parts.scheme not in ("http", "https") or not host or _BAD_IN_URL.search(url) or not url.isascii():
             raise _wrong_url("is not an https URL", "Write it as https://HOST/PATH, special characters as %XX.")
         if parts.scheme == "http" and not is_loopback(host):
