@@ -124,12 +124,12 @@ def is_address(text: str) -> bool:
     return True
 
 
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    if address == "localhost":
+def is_loopback(host: str) -> bool:
+    """Whether an address, or the name of a host, means this machine alone: nobody else reaches what listens there."""
+    if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -80,7 +80,7 @@ def load_installation(
         document=document,
         config=loaded.config,
         platform=platform,
-        target=_target(loaded.config),
+        target=WebhookTarget.of(loaded.config.notifications),
         warnings=(*loaded.warnings, *platform.warnings, *_unused(variables or {}, document, loaded.config, roles)),
     )
 
@@ -145,24 +145,3 @@ def _document_of(config: UnattendedInstallConfig) -> dict[str, Any]:
     if services:
         document["deployment"]["services"] = [{"name": one["name"], **one.get("settings", {})} for one in services]
     return document
-
-
-def _target(config: UnattendedInstallConfig) -> WebhookTarget | None:
-    """Return the receiver that a configuration names, checked.
-
-    :raises ConfigurationError: nothing could be sent there.
-    """
-    notifications = config.notifications
-    if notifications is None or not notifications.webhook_url:
-        return None
-    target = WebhookTarget(
-        url=notifications.webhook_url,
-        headers=notifications.headers,
-        notify_progress=notifications.notify_progress,
-        notify_completion=notifications.notify_completion,
-        notify_failure=notifications.notify_failure,
-        retry_attempts=notifications.retry_attempts,
-        timeout=notifications.timeout,
-    )
-    target.check()
-    return target

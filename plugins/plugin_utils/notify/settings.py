@@ -99,19 +99,7 @@ class RunSettings:
             config = build(NotificationConfig, _typed(written))
         except ConfigurationError:
             return None
-        if not config.webhook_url:
-            return None
-        target = WebhookTarget(
-            url=config.webhook_url,
-            headers=config.headers,
-            notify_progress=config.notify_progress,
-            notify_completion=config.notify_completion,
-            notify_failure=config.notify_failure,
-            retry_attempts=config.retry_attempts,
-            timeout=config.timeout,
-        )
-        target.check()
-        return target
+        return WebhookTarget.of(config)
 
     def _new_id(self) -> str:
         from ansible_collections.provisioning.platform.plugins.plugin_utils.config import new_installation_id

@@ -7,7 +7,6 @@ The address and the headers of a webhook are secrets: nothing here shows more of
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,7 +19,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     raise_if_any,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import PORTS, has_port, header_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import NotificationConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import NotificationPayload
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_loopback
 
 #: Seconds that one try may take at most.
 LONGEST_TIMEOUT = 600.0
@@ -46,6 +47,26 @@ class WebhookTarget:
     notify_failure: bool = True
     retry_attempts: int = 3
     timeout: float = 15.0
+
+    @classmethod
+    def of(cls, config: NotificationConfig | None) -> WebhookTarget | None:
+        """Return the receiver that a configuration names, checked; nothing where it names none.
+
+        :raises ConfigurationError: nothing could be sent there.
+        """
+        if config is None or not config.webhook_url:
+            return None
+        target = cls(
+            url=config.webhook_url,
+            headers=config.headers,
+            notify_progress=config.notify_progress,
+            notify_completion=config.notify_completion,
+            notify_failure=config.notify_failure,
+            retry_attempts=config.retry_attempts,
+            timeout=config.timeout,
+        )
+        target.check()
+        return target
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> WebhookTarget:
@@ -135,16 +156,6 @@ def redact(url: str) -> str:
         return Address.of(url).name
     except ConfigurationError:
         return "***"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine alone."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _wrong_url(why: str, remedy: str) -> ConfigurationError:
