@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -22,6 +22,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     Problem,
     raise_if_any,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import strings_in
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_checks import (
     config_problems,
     readable_secret_warning,
@@ -118,7 +119,7 @@ def unused_variables(given: Collection[str], documents: Iterable[Any]) -> tuple[
     :param given: names that the caller gave values for ``${var.NAME}``.
     :param documents: all that may hold placeholders, as JSON types.
     """
-    used = {name for document in documents for text in _texts(document) for name in _VARIABLE.findall(text)}
+    used = {name for document in documents for text in strings_in(document) for name in _VARIABLE.findall(text)}
     warnings = []
     for name in given:
         if name in used:
@@ -131,17 +132,6 @@ def unused_variables(given: Collection[str], documents: Iterable[Any]) -> tuple[
             remedy = f"Did you mean {meant}?" if meant else f"It fills in ${{var.{name}}} in the configuration."
         warnings.append(f"The variable {name} is used by nothing. {remedy}")
     return tuple(warnings)
-
-
-def _texts(document: Any) -> Iterator[str]:
-    if isinstance(document, str):
-        yield document
-    elif isinstance(document, Mapping):
-        for item in document.values():
-            yield from _texts(item)
-    elif isinstance(document, (list, tuple)):
-        for item in document:
-            yield from _texts(item)
 
 
 def new_installation_id(profile: Profile, now: float) -> str:
