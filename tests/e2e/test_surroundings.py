@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import signal
 import time
+import urllib.request
 from pathlib import Path
 
+import docker
 import pytest
 
-from tests.fixtures.installations import Installation, command, web
+from tests.fixtures.images import build_image
+from tests.fixtures.installations import Installation, command, container, web
 from tests.fixtures.ports import free_port
 
+IMAGE = "provisioning-test/surroundings:1"
 #: Each of these would keep a playbook from doing its work, or us from knowing what it did.
 HOSTILE = (
     "ANSIBLE_ANY_ERRORS_FATAL=true",
@@ -53,6 +57,25 @@ def test_a_work_dir_may_have_spaces_and_letters_of_any_language(make, tmp_path):
     assert "keeper: removed (uninstalled)" in ran.stdout
     assert one.pids() == {}
     assert not one.work_dir.exists()
+
+
+def test_a_container_sees_its_data_in_such_a_work_dir(make, tmp_path, docker_url):
+    api = docker.APIClient(docker_url, version="auto", timeout=120)
+    build_image(api, IMAGE)
+    try:
+        port = free_port()
+        one = at(make({"boxed": container(IMAGE, port)}, engine_url=docker_url), tmp_path / "für später" / "平台 (1)")
+        one.registry["boxed"]["deployment"]["docker"]["volumes"] = ["${self.data_dir}:/www/data:ro"]
+        (one.work_dir / "data" / "boxed").mkdir(parents=True)
+        (one.work_dir / "data" / "boxed" / "word").write_text("seen", encoding="utf-8")
+        ran = one.run()
+        assert (ran.returncode, ran.stderr) == (0, "")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/word", timeout=10) as answer:
+            assert answer.read() == b"seen"
+    finally:
+        one.clean()
+        api.remove_image(IMAGE, force=True)
+        api.close()
 
 
 @pytest.mark.parametrize("name", ["a:b", "a{{b", "a$b", "a\nb"])
