@@ -28,7 +28,7 @@ from ._model import ServiceDefinition, ServiceOperation
 from ._moves import Moves
 from ._notes import Notes
 from ._paths import WorkDir
-from ._plan import Goal, Plan, digest_of, plan
+from ._plan import NO_LONGER_WANTED, Goal, Plan, digest_of, plan
 from ._secrets import SecretStore
 from ._settings import Settings, write_settings
 from ._state import StateStore, locked
@@ -226,14 +226,15 @@ class Manager:
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
-    def plan(self, goals: Mapping[str, Goal]) -> Plan:
+    def plan(self, goals: Mapping[str, Goal], *, removal: str = NO_LONGER_WANTED) -> Plan:
         """Decide what would bring services to their goals. Nothing is touched.
 
+        :param removal: why what is to be absent goes, in words.
         :raises ConfigurationError: a name is unknown.
         """
-        return self._decide(goals)[0]
+        return self._decide(goals, removal)[0]
 
-    def _decide(self, goals: Mapping[str, Goal]) -> tuple[Plan, Moves]:
+    def _decide(self, goals: Mapping[str, Goal], removal: str) -> tuple[Plan, Moves]:
         self._known(goals)
         observed, unreachable = self.observe(goals)
         starting = {name for name, goal in goals.items() if goal in _COMING}
@@ -244,7 +245,7 @@ class Manager:
         }
         states = self._states.read_all()
         before = {name: state.rendered for name, state in states.items() if state.rendered}
-        actions = plan(self._services, observed, rendered, goals=goals, before=before)
+        actions = plan(self._services, observed, rendered, goals=goals, before=before, removal=removal)
         moves = Moves(self._services, states, self._context)
         for name, action in actions.items():
             if action.verb == "create" and (reason := moves.reason(name)) is not None:
@@ -293,10 +294,12 @@ class Manager:
         options: Options | None = None,
         *,
         announce: Callable[[Plan], None] = lambda plan: None,
+        removal: str = NO_LONGER_WANTED,
     ) -> tuple[Plan, dict[str, Outcome]]:
         """Bring services to their goals; return what was decided and what became of each service.
 
         :param announce: told what was decided before anything is touched.
+        :param removal: why what is to be absent goes, in words.
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: a required service cannot run here and ``fail_fast`` is on; nothing was touched.
         :raises DriverError: something to be stopped or removed cannot be reached; nothing was touched.
@@ -304,9 +307,9 @@ class Manager:
         """
         given = options or Options()
         if not goals:  # e.g. nothing is installed: even a lock would leave a work dir behind
-            return self.plan(goals), {}
+            return self.plan(goals, removal=removal), {}
         with locked(self.work_dir.locks / "run.lock"):
-            decided, moves = self._decide(goals)
+            decided, moves = self._decide(goals, removal)
             self._refuse_blocked(decided, goals, given)
             announce(decided)
             moves.leave(goals, self._emit)

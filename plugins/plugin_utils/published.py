@@ -75,7 +75,7 @@ def parse_published(text: str) -> PublishedPort:
     first, container = int(match["first"]), int(match["container"])
     last = int(match["last"] or first)
     if not all(is_port(number) for number in (first, last, container)):
-        raise ValueError(f"{text!r} has a port outside 1-65535")
+        raise ValueError(f"{text!r} has a port that is none: they go from 1 to 65535")
     if last < first:
         raise ValueError(f"{text!r} has a range that ends before it begins")
     return PublishedPort(address, first, last, container, match["protocol"] or "tcp")
@@ -133,12 +133,12 @@ def is_address(text: str) -> bool:
     return True
 
 
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    if address == "localhost":
+def is_loopback(host: str) -> bool:
+    """Whether an address, or the name of a host, means this machine alone: nobody else reaches what listens there."""
+    if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

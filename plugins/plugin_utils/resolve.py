@@ -85,7 +85,7 @@ def resolve(
     resolver = Resolver(config, selection.services, known=sources, home=home, work_dir=folder, env=env)
     services = resolver.definitions()
     env_vars = resolver.environment()
-    raise_if_any(resolver.problems, ConfigurationError)
+    raise_if_any([*selection.problems, *resolver.problems], ConfigurationError)
     ordered = {name: services[name] for name in startup_order(services)}
     rendered = {name: resolver.rendered(service, services) for name, service in ordered.items()}
     raise_if_any(resolver.problems, ConfigurationError)

@@ -8,9 +8,7 @@ import contextlib
 import json
 import os
 import queue
-import shutil
 import signal
-import tempfile
 import threading
 import time
 import uuid
@@ -24,6 +22,7 @@ import yaml
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import write_atomically
 
 from .exit_codes import RunnerStatus
+from .private_folder import PrivateFolder
 from .process_tree import children
 
 #: Seconds between ansible-runner's looks at whether it is to cancel; its own default is 5.
@@ -90,7 +89,8 @@ class PlaybookProcess:
         self._on_event = on_event
         self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._folder = Path(tempfile.mkdtemp(prefix="provisioning-run-"))
+        self._private = PrivateFolder("provisioning-run-")
+        self._folder = self._private.path
         self._thread = threading.Thread(target=self._run, name="ansible-runner", daemon=True)
         self._finished = threading.Event()
         self._pid: int | None = None
@@ -169,7 +169,7 @@ class PlaybookProcess:
 
     def close(self) -> None:
         """Remove the private folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._private.close()
 
     def _write_files(self) -> None:
         # A file, because ansible-runner drops the keyword when it may not write its own files.

@@ -77,6 +77,11 @@ def test_what_is_done_follows_from_the_goal_and_what_is_seen(
     assert action.digest == (DIGEST if goal in ("started", "restarted") else "")
 
 
+def test_why_something_goes_is_what_was_said_of_it() -> None:
+    assert decide("a", "absent", RUNNING, WANTED, removal="uninstalled").reason == "uninstalled"
+    assert decide("a", "absent", ABSENT, WANTED, removal="uninstalled").reason == "not there"
+
+
 @pytest.mark.parametrize(
     ("goal", "observation", "verb"),
     [
