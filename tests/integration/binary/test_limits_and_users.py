@@ -8,12 +8,9 @@ import os
 import pwd
 from pathlib import Path
 
-import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import make_directory
 
-from tests.fixtures.binary_host import Host, pid_of, sh
-
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may run processes as another user")
+from tests.fixtures.binary_host import AS_ROOT, Host, pid_of, sh
 
 
 def test_the_limit_of_open_files_is_in_force(host: Host) -> None:

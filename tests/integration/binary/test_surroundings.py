@@ -12,9 +12,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-import ansible_collections.provisioning.platform as collection
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils import _process
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
@@ -22,6 +23,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._plan import
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 
 from tests.fixtures.binary_host import Host, lives, pid_of, python, sh
+from tests.fixtures.definitions import service
 from tests.fixtures.disks import small_disk, umask_of_zero
 
 _SHOW = "import json, os; print(json.dumps({**dict(os.environ)}), flush=True); import time; time.sleep(1000)"
@@ -115,6 +117,46 @@ def test_a_process_has_no_terminal_no_input_and_none_of_our_files(host: Host) ->
     assert host.until(lambda: host.log(one)) == ["['0', '1', '2', '3'] /dev/null"]
 
 
+@contextlib.contextmanager
+def _ignored(number: signal.Signals) -> Iterator[None]:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+@contextlib.contextmanager
+def _blocked(number: signal.Signals) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.mark.parametrize("surroundings", [_ignored, _blocked])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_no_signal_is_ignored_or_blocked_in_a_process_whatever_is_in_ours(
+    host: Host, surroundings: Callable[[signal.Signals], AbstractContextManager[None]], number: signal.Signals
+) -> None:
+    one = service("one")
+    with surroundings(number):
+        pid = pid_of(host.start(one))
+    status = Path(f"/proc/{pid}/status").read_text()
+    assert {line.split()[1] for line in status.splitlines() if line.startswith(("SigIgn", "SigBlk"))} == {"0" * 16}
+    os.kill(pid, number)
+    host.until(lambda: host.observe(one).exit_code == -number)
+
+
+def test_a_process_that_is_started_under_nohup_ends_when_it_is_hung_up(host: Host) -> None:
+    pid = int(_run_host(host, ["nohup"]))
+    one = sh("one", "exec sleep 1000")
+    assert pid_of(host.observe(one)) == pid
+    os.kill(pid, signal.SIGHUP)
+    host.until(lambda: not lives(pid))
+
+
 def test_replicas_know_which_one_they_are_and_a_missing_one_is_replaced_alone(host: Host) -> None:
     one = sh("one", "echo replica $REPLICA; exec sleep 1000", binary={"replicas": 3})
     started = host.start(one)
@@ -162,18 +204,23 @@ def test_what_cannot_be_written_down_is_not_left_running() -> None:
         host.close()
 
 
-def test_processes_outlive_whoever_started_them(host: Host) -> None:
+def _run_host(host: Host, command: Sequence[str] = ()) -> str:
+    """Start a service in a process of its own that then ends; return the pid of the service."""
     script = f"""
 import sys
-sys.path.insert(0, {str(Path(next(iter(collection.__path__))).parents[2])!r})
-sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from tests.fixtures.binary_host import Host, sh
 print(Host(Path({str(host.layout.root)!r})).start(sh("one", "exec sleep 1000")).id)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_processes_outlive_whoever_started_them(host: Host) -> None:
+    pid = _run_host(host)
     one = sh("one", "exec sleep 1000")
     seen = host.start(one)
-    assert (seen.status, seen.id) == ("running", done.stdout.strip())
+    assert (seen.status, seen.id) == ("running", pid)
     host.stop(one)
     assert not lives(pid_of(seen))
