@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from ._audit import who
@@ -16,9 +17,11 @@ from ._plan import Action, Goal, Plan
 from ._settings import Settings
 from ._state import StateStore
 
+_WRITERS = 16  # waiting for the disk is most of the work, and it takes together what comes at the same time
+
 
 class Notes:
-    """Keeps the states of services.
+    """Keeps the states of services. While they change it is a context, whose end is that all is written down.
 
     :param services: all definitions by name.
     """
@@ -28,29 +31,36 @@ class Notes:
         self._services = services
         self._settings = settings
         self._fresh: set[str] = set()
+        self._writers = ThreadPoolExecutor(_WRITERS)
+        self._writing: list[Future[None]] = []
+
+    def __enter__(self) -> None:
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="notes")
+
+    def __exit__(self, *_error: object) -> None:
+        self._writers.shutdown()
 
     def start(self, action: Action, rendered: dict[str, Any]) -> None:
-        """A service was started."""
+        """A service was started. Only :meth:`endings` waits until that is written down."""
         now = time.time()
         before = self._states.read(action.service)
         mode = self._services[action.service].mode
         place = self._settings if mode == "docker" else None
-        self._states.write(
-            ServiceState(
-                name=action.service,
-                mode=mode,
-                reason=action.reason,
-                changed_at=now,
-                changed_by=who(),
-                started_at=now,
-                restarts=before.restarts if before else 0,
-                definition=self._definition(action.service),
-                rendered=rendered,
-                project=place.project if place else None,
-                engine=place.engine if place else None,
-                engine_url=place.engine_url if place else None,
-            )
+        state = ServiceState(
+            name=action.service,
+            mode=mode,
+            reason=action.reason,
+            changed_at=now,
+            changed_by=who(),
+            started_at=now,
+            restarts=before.restarts if before else 0,
+            definition=self._definition(action.service),
+            rendered=rendered,
+            project=place.project if place else None,
+            engine=place.engine if place else None,
+            engine_url=place.engine_url if place else None,
         )
+        self._writing.append(self._writers.submit(self._states.write, state))
         self._fresh.add(action.service)
 
     def gone(self, action: Action) -> None:
@@ -80,7 +90,11 @@ class Notes:
                     self._states.update(name, definition=self._definition(name))
 
     def endings(self, goals: Mapping[str, Goal], outcomes: Mapping[str, Outcome]) -> None:
-        """What did not become what it was to be is known with the reason; what is gone is forgotten."""
+        """What did not become what it was to be is known with the reason; what is gone is forgotten.
+
+        :raises OSError: something cannot be written.
+        """
+        self._settle()
         for name, goal in goals.items():
             outcome = outcomes.get(name)
             if goal == "absent":
@@ -95,6 +109,16 @@ class Notes:
         """Whether the service was ever started, so that something of it may be there."""
         state = self._states.read(name)
         return state is not None and state.started_at is not None
+
+    def _settle(self) -> None:
+        """Wait until all that was started is written down.
+
+        :raises OSError: something cannot be written.
+        """
+        writing, self._writing = self._writing, []
+        wait(writing)
+        for written in writing:
+            written.result()
 
     def _trouble(self, name: str, reason: str) -> None:
         self._fresh.discard(name)

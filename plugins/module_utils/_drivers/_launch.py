@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import _process
 from .._errors import Problem
 from .._model import BinaryDeployment, Scalar, ServiceDefinition
 from .._paths import WorkDir, make_directory
@@ -29,7 +30,7 @@ _INHERITED = frozenset(
 )
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Python itself ignores these, and has subprocess give them back to children.
-_GIVEN_BACK = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+_GIVEN_BACK = frozenset({signal.SIGPIPE.value, signal.SIGXFSZ.value})
 _PASSAGE_MODE = 0o711  # another user may pass through to what is his, but not look round
 
 
@@ -177,9 +178,9 @@ def signal_reset() -> Callable[[], None] | None:
 
     Who is ignored or blocked in us, e.g. SIGHUP under ``nohup`` and SIGINT in a background job, would be so in it.
     """
-    numbers = signal.valid_signals() - _GIVEN_BACK
-    ignored = [number for number in numbers if signal.getsignal(number) is signal.SIG_IGN]
-    if not ignored and not signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+    ignored, blocked = _process.unusual_signals()
+    ignored -= _GIVEN_BACK
+    if not ignored and not blocked:
         return None
 
     def reset() -> None:
