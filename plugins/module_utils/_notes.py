@@ -31,6 +31,7 @@ class Notes:
         self._services = services
         self._settings = settings
         self._fresh: set[str] = set()
+        self._who = who()
         self._writers = ThreadPoolExecutor(_WRITERS)
         self._writing: list[Future[None]] = []
 
@@ -51,7 +52,7 @@ class Notes:
             mode=mode,
             reason=action.reason,
             changed_at=now,
-            changed_by=who(),
+            changed_by=self._who,
             started_at=now,
             restarts=before.restarts if before else 0,
             definition=self._definition(action.service),
@@ -69,7 +70,7 @@ class Notes:
             self._states.remove(action.service)
         else:
             self._states.update(
-                action.service, wanted="stopped", reason=action.reason, changed_at=time.time(), changed_by=who()
+                action.service, wanted="stopped", reason=action.reason, changed_at=time.time(), changed_by=self._who
             )
 
     def all_definitions(self, names: Iterable[str]) -> None:
@@ -125,7 +126,7 @@ class Notes:
         state = self._states.read(name)
         if state is None:
             service = self._services[name]
-            state = ServiceState(name=name, mode=service.mode, definition=self._definition(name), changed_by=who())
+            state = ServiceState(name=name, mode=service.mode, definition=self._definition(name), changed_by=self._who)
             self._states.write(state)
         self._states.update(name, last_error=reason, changed_at=time.time())
 

@@ -160,16 +160,13 @@ def wait_until_gone(identity: ProcessIdentity, timeout: float) -> bool:
 
 def unusual_signals() -> tuple[set[int], set[int]]:
     """Return which signals are ignored in this process, and which are blocked in this thread."""
-    # Python's own functions make an enumeration of all there are, which takes a hundred times as long.
-    masks = {"SigIgn": 0, "SigBlk": 0}
-    for line in Path("/proc/thread-self/status").read_text(encoding="utf-8", errors="replace").splitlines():
-        name, _, value = line.partition(":")
-        if name in masks:
-            masks[name] = int(value, 16)
-    return _numbers(masks["SigIgn"]), _numbers(masks["SigBlk"])
+    # Python's own functions make enumerations of all there are, which takes a hundred times as long.
+    status = Path("/proc/thread-self/status").read_text(encoding="utf-8", errors="replace")
+    return _signals(status, "SigIgn"), _signals(status, "SigBlk")
 
 
-def _numbers(mask: int) -> set[int]:
+def _signals(status: str, name: str) -> set[int]:
+    mask = int(status.partition(f"\n{name}:")[2].partition("\n")[0], 16)
     return {number for number in range(1, mask.bit_length() + 1) if mask >> (number - 1) & 1}
 
 
