@@ -156,6 +156,8 @@ class BinaryDriver(Driver):
         known = [self._learn(record) for record in records]
         if not known:
             known = search.lost(service.name, _launch.owners(_block(service)))
+            if known:  # unless they are just being started, and have been written down since
+                known = self._records.read(service.name) or known
         # Only its parent learns how a process ended, so it writes that down for all others. And whoever finds
         # processes without records gives them theirs.
         if known != records:
