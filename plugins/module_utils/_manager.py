@@ -308,7 +308,7 @@ class Manager:
         given = options or Options()
         if not goals:  # e.g. nothing is installed: even a lock would leave a work dir behind
             return self.plan(goals, removal=removal), {}
-        with locked(self.work_dir.locks / "run.lock"):
+        with locked(self.work_dir.locks / "run.lock"), self._notes:
             decided, moves = self._decide(goals, removal)
             self._refuse_blocked(decided, goals, given)
             announce(decided)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.provisioning.platform.plugins.module_utils import _process
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import write_atomically
 
 from .exit_codes import RunnerStatus
@@ -143,7 +144,7 @@ class PlaybookProcess:
         for group in self._workers:
             _signal_group(group, signal.SIGTERM)
         deadline = time.monotonic() + REST_GRACE
-        while any(_group_exists(group) for group in self._workers):
+        while any(_process.group_exists(group) for group in self._workers):
             if at_once() or time.monotonic() > deadline:
                 for group in self._workers:
                     _signal_group(group, signal.SIGKILL)
@@ -253,13 +254,3 @@ _UnsafeDumper.add_representer(str, _represent_text)
 def _signal_group(group: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-
-
-def _group_exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

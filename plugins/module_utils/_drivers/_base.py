@@ -199,6 +199,13 @@ class Driver(ABC):
         """
         return None
 
+    def ended(self, service: ServiceDefinition) -> str | None:  # noqa: ARG002
+        """Say how what was started for the service has ended, though something may answer in its place.
+
+        It is asked once a check has passed. None while it is up, and in modes where nobody else can answer.
+        """
+        return None
+
     def execute(self, service: ServiceDefinition, check: CommandHealthCheck) -> tuple[int, str]:
         """Run a check's command inside the service; return exit code and output.
 
