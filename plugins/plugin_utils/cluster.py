@@ -34,7 +34,8 @@ def with_common_settings(service: ServiceDefinition, config: KubernetesConfig) -
         block,
         namespace=block.namespace if block.namespace != DEFAULT_NAMESPACE else config.namespace,
         kubeconfig=block.kubeconfig or config.kubeconfig,
-        context=block.context or config.context,
+        # A context belongs to the file it is in.
+        context=block.context or (config.context if block.kubeconfig is None else None),
         node_address=block.node_address or config.node_address,
         image_pull_secrets=block.image_pull_secrets or list(config.image_pull_secrets),
         expose=expose,
