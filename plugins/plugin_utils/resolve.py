@@ -22,6 +22,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     ServiceRegistry,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import references
+from ansible_collections.provisioning.platform.plugins.plugin_utils.cluster import cluster_warnings
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.registry import load_registry
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolver import Resolver
@@ -89,7 +90,8 @@ def resolve(
     ordered = {name: services[name] for name in startup_order(services)}
     rendered = {name: resolver.rendered(service, services) for name, service in ordered.items()}
     raise_if_any(resolver.problems, ConfigurationError)
-    warnings = [*selection.warnings, *_readable_secrets(rendered)]
+    on_cluster = cluster_warnings(rendered, config.deployment.platform)
+    warnings = [*selection.warnings, *_readable_secrets(rendered), *on_cluster]
     return Platform(config, ServiceRegistry(services=rendered), env_vars, folder, tuple(warnings))
 
 
