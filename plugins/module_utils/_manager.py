@@ -333,10 +333,8 @@ class Manager:
 
     def _missed(self, decided: Plan) -> dict[str, Problem]:
         """Look once for what services that are to be started need of other hosts; those that miss something."""
-        coming = [
-            self._services[name] for name, action in decided.actions.items() if action.is_change and action.digest
-        ]
-        return self._checks.elsewhere(coming)
+        coming = [name for name, action in decided.actions.items() if action.is_change and action.digest]
+        return self._checks.elsewhere([self._services[name] for name in coming])
 
     def _refuse_blocked(self, decided: Plan, goals: Mapping[str, Goal], options: Options) -> None:
         """Fail before anything is touched, where it is known that what is asked for cannot be had."""
