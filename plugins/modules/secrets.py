@@ -73,6 +73,11 @@ made:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    PrerequisiteError,
+    Problem,
+    raise_if_any,
+)
 from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
@@ -93,10 +98,26 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
+def refuse_empty_copies(module: Module) -> None:
+    """Fail where secrets are made on a host that has none yet."""
+    elsewhere = module.params["elsewhere"]
+    problems = [
+        Problem(
+            name,
+            f"has no secrets yet on {', '.join(elsewhere.get(name, ['its host']))}, where they are made",
+            f"Install {name} first, in a run that includes its host.",
+        )
+        for name, given in module.params["values"].items()
+        if not given
+    ]
+    raise_if_any(problems, PrerequisiteError)
+
+
 def work(module: Module) -> dict[str, Any]:
     """Write what is given, then tell what there is."""
     layout = WorkDir(work_dir_of(module))
     store = SecretStore(layout.secrets)
+    refuse_empty_copies(module)
     names = module.params["names"] or list(definitions(module.params["services"]))
     made = []
     for service, given in module.params["values"].items():
