@@ -101,7 +101,7 @@ def check_plays(document: list[dict[str, Any]], folder: Path) -> None:
                     assert set(arguments or {}) <= options_of(module.removeprefix("provisioning.platform."))
 
 
-def check_inventory(document: dict[str, Any], folder: Path) -> None:  # noqa: ARG001
+def check_inventory(document: dict[str, Any], folder: Path) -> None:
     assert document == yaml.safe_load((ROOT / "inventories/production/hosts.yml").read_text())
 
 
