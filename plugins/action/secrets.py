@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceRegistry
 from ansible_collections.provisioning.platform.plugins.module_utils._module import definitions
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 from ansible_collections.provisioning.platform.plugins.modules import secrets
 from ansible_collections.provisioning.platform.plugins.plugin_utils.engine_action import EngineAction
 from ansible_collections.provisioning.platform.plugins.plugin_utils.secret_values import missing
@@ -29,7 +31,11 @@ class ActionModule(EngineAction):
         values = there.pop("values", {})
         if there.get("failed"):
             return there
-        made = missing(registry, values, generate=boolean(arguments.get("generate", True)))
+        existing = {
+            service: {name: Secret(value, there["versions"][service][name]) for name, value in known.items()}
+            for service, known in values.items()
+        }
+        made = missing(registry, existing, generate=boolean(arguments.get("generate", True)), env=os.environ)
         if not made:
             return there
         new = {

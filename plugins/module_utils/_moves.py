@@ -80,7 +80,7 @@ class Moves:
                 chosen = [s for n, s in services.items() if s.mode == mode and (names is None or n in names)]
                 observed = driver.observe(chosen) if chosen else {}
                 for service in chosen:
-                    if observed[service.name].exists:
+                    if observed[service.name].exists and service.is_ours:
                         yield driver, service, observed[service.name]
 
     def _place(self, state: ServiceState) -> _Place:

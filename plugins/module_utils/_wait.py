@@ -250,7 +250,9 @@ class _Liveness:
         self._next = time.monotonic() + _ASK_SECONDS
 
     def ask(self) -> str | None:
-        """Return in words how it has ended, None while it is up."""
+        """Return in words how it has ended, None while it is up; what runs elsewhere may always come back."""
+        if not self._service.is_ours:
+            return None
         now = self._driver.observe([self._service])[self._service.name]
         return None if now.is_up else (now.detail or f"it is {now.status}")
 

@@ -10,7 +10,8 @@ short_description: Make the secrets that services need, once
 version_added: 1.0.0
 description:
   - Looks at which secrets of the services exist on the host, makes what is missing on the controller
-    and writes it to the host. A secret that exists is never changed.
+    and writes it to the host. A secret that exists is never changed, unless it comes from the environment of who
+    installs and that has another value now.
   - They are kept in the folder C(secrets) of the work dir, one file a service, readable by their owner alone.
   - Definitions and configuration files refer to a secret as C(${secret.NAME}); the value is filled in on the host.
 options:
@@ -85,7 +86,11 @@ def work(module: Module) -> dict[str, Any]:
     made = []
     for service, given in module.params["values"].items():
         existing = store.read(service)
-        new = {name: Secret(item["value"], item["version"]) for name, item in given.items() if name not in existing}
+        new = {
+            name: Secret(item["value"], item["version"])
+            for name, item in given.items()
+            if name not in existing or item["version"] > existing[name].version
+        }
         made += [f"{service}.{name}" for name in new]
         if new and not module.check_mode:
             path = layout.secrets / f"{service}.json"

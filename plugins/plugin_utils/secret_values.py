@@ -20,7 +20,11 @@ _BCRYPT_ROUNDS = 10
 
 
 def missing(
-    registry: ServiceRegistry, existing: Mapping[str, Mapping[str, str | Secret]], *, generate: bool
+    registry: ServiceRegistry,
+    existing: Mapping[str, Mapping[str, str | Secret]],
+    *,
+    generate: bool,
+    env: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, Secret]]:
     """Return the secrets that services declare and do not have, by service and name, with new values.
 
@@ -29,6 +33,8 @@ def missing(
 
     :param existing: the values there are, by service and name.
     :param generate: the configuration's ``deployment.auto_generate_secrets``.
+    :param env: the controller's environment. A secret that comes from there is new when it has another value there;
+        where the variable is not set, the value that was given before stays.
     :raises ConfigurationError: secrets are missing and may not be generated, all are named; or a line of a password
         file cannot be made.
     """
@@ -38,9 +44,17 @@ def missing(
         present = {key: _value(value) for key, value in existing.get(name, {}).items()}
         new: dict[str, Secret] = {}
         for key, spec in service.secrets.items():
-            if spec.format == "htpasswd" or key in present:
+            if spec.format == "htpasswd":
                 continue
-            if generate:
+            given = (env or {}).get(spec.environment) if spec.environment else None
+            if given:
+                if given != present.get(key):
+                    new[key] = Secret(given, _version(existing.get(name, {}).get(key)) + 1)
+            elif key in present:
+                continue
+            elif spec.environment:
+                problems.append(_not_given(name, key, spec.environment))
+            elif generate:
                 new[key] = Secret(generate_value(spec))
             else:
                 problems.append(_not_there(name, key))
@@ -85,6 +99,15 @@ def _password_lines(
 
 def _value(value: str | Secret) -> str:
     return value.value if isinstance(value, Secret) else value
+
+
+def _version(value: str | Secret | None) -> int:
+    return value.version if isinstance(value, Secret) else 0 if value is None else 1
+
+
+def _not_given(service: str, name: str, variable: str) -> Problem:
+    why = f"the environment variable {variable}, which it is taken from, is not set"
+    return Problem(f"{service}.secrets.{name}", why, f"Set {variable} where the installation is run.")
 
 
 def _not_there(service: str, name: str) -> Problem:

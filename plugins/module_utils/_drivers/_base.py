@@ -15,7 +15,7 @@ from .._model import AnyVerification, CommandHealthCheck, Mode, Scalar, ServiceD
 from .._paths import WorkDir
 from .._secrets import SecretStore
 
-Status = Literal["absent", "stopped", "starting", "running", "failed"]
+Status = Literal["absent", "stopped", "starting", "running", "failed", "unreachable"]
 
 Notify = Callable[..., None]
 
@@ -24,7 +24,8 @@ Notify = Callable[..., None]
 class Observation:
     """What a service is, asked from the kernel, the engine or the API.
 
-    :param status: ``stopped`` means it ended by itself with success or was stopped; ``failed`` that it ended badly.
+    :param status: ``stopped`` means it ended by itself with success or was stopped; ``failed`` that it ended badly;
+        ``unreachable`` that it runs elsewhere, if it does, and does not answer.
     :param digest: digest of what was asked for when it was created.
     :param id: what the mode calls it: a pid, a container id.
     :param since: unix time in seconds since when it is what it is.
