@@ -130,20 +130,21 @@ def manager_of(module: Module, *, with_known: bool = False) -> Manager:
         return Manager.open(work_dir, sinks=sinks, run=run)
     services = definitions(module.params["services"])
     if with_known:
-        services = {**known_definitions(work_dir), **services}
+        services = {**known_definitions(work_dir, besides=services), **services}
     return Manager(work_dir, services, settings_of(module), sinks=sinks, run=run)
 
 
-def known_definitions(work_dir: Path) -> dict[str, ServiceDefinition]:
+def known_definitions(work_dir: Path, *, besides: Collection[str]) -> dict[str, ServiceDefinition]:
     """Return the definitions of what was installed before, by name.
 
+    :param besides: those that need not be read.
     :raises ConfigurationError: a record is damaged.
     """
     states = StateStore(WorkDir(work_dir)).read_all()
     return {
         name: build(ServiceDefinition, state.definition, path=name)
         for name, state in states.items()
-        if state.definition
+        if state.definition and name not in besides
     }
 
 
