@@ -66,8 +66,10 @@ def needed(service: ServiceDefinition) -> list[Port]:
     deployment = service.deployment
     if service.mode == "docker" and deployment.docker is not None:
         return [port for text in deployment.docker.ports for port in published(text, service.bind_address)]
-    if service.mode == "binary":
-        numbers = [*([service.port] if service.port else []), *service.ports.values()]
+    if service.mode == "binary" and deployment.binary is not None:
+        firsts = dict.fromkeys([*([service.port] if service.port else []), *service.ports.values()])
+        replicas = max(1, deployment.binary.replicas)
+        numbers = [number for first in firsts for number in range(first, first + replicas)]
         return [Port(service.bind_address, number) for number in dict.fromkeys(numbers)]
     return []
 

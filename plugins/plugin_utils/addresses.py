@@ -10,6 +10,7 @@ from typing import Literal
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers.remote import endpoint_of
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._model import Mode, ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.module_utils._replicas import count
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import (
     PublishedPort,
     bracketed,
@@ -87,6 +88,28 @@ def address_of(
     if target.mode == "compose" and asker == "container":
         return _address(target, target.name, number)
     return _on_host(asker, target, target.bind_address, number, domain)
+
+
+def replica_addresses(
+    asker: Place,
+    target: ServiceDefinition,
+    *,
+    project: str,
+    domain: str = "localhost",
+    port: str | None = None,
+) -> list[Address] | Problem:
+    """Return the address of each replica of ``target``, of which there may be one, or why they are not reached.
+
+    :param project: the installation's ``deployment.project``, by which containers are called.
+    """
+    first = address_of(asker, target, domain=domain, port=port)
+    amount = count(target)
+    if isinstance(first, Problem) or amount == 1:
+        return first if isinstance(first, Problem) else [first]
+    if target.mode == "docker" and asker == "container":
+        names = [f"{project}-{target.name}-{number}" for number in range(1, amount + 1)]
+        return [_address(target, name, first.port) for name in names]
+    return [_address(target, first.host, first.port + index) for index in range(amount)]
 
 
 def _container(asker: Place, target: ServiceDefinition, number: int, domain: str) -> Reached:

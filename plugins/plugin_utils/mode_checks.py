@@ -25,7 +25,11 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.checks impor
     url_problems,
     variable_name_problems,
 )
-from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_loopback, parse_published
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import (
+    LAST_PORT,
+    is_loopback,
+    parse_published,
+)
 
 
 def mode_problems(service: ServiceDefinition) -> Iterator[Problem]:
@@ -61,6 +65,10 @@ def _binary(service: ServiceDefinition) -> Iterator[Problem]:
     yield from path_problems(f"{path}.working_dir", block.working_dir)
     yield from variable_name_problems(f"{path}.env", dict(block.env))
     yield from least_problems(f"{path}.replicas", block.replicas, 1)
+    for number in (service.port, *service.ports.values()) if service.mode == "binary" else ():
+        if number is not None and number <= LAST_PORT < number + block.replicas - 1:
+            why = f"{block.replicas} processes from port {number} on need ports beyond {LAST_PORT}"
+            yield Problem(f"{path}.replicas", why, "Choose a lower port, or fewer of them.")
     if block.download is not None:
         yield from url_problems(f"{path}.download.url", block.download.url)
         yield from path_problems(f"{path}.download.dest", block.download.dest)
