@@ -127,6 +127,8 @@ def _problem(service: ServiceDefinition, port: Port, ours: Collection[str]) -> P
     except ValueError as error:
         return Problem(service.name, str(error), "Choose one from 1 to 65535.")
     except PermissionError:
+        if service.mode == "docker":  # not we but the engine takes it, which may have other rights
+            return None
         return Problem(service.name, f"port {port} may only be bound by root", "Choose one from 1024 on, or be root.")
     except OSError as error:
         why = f"{port.address} is not an address of this host: {error.strerror or error}"

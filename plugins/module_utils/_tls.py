@@ -107,7 +107,8 @@ _WORDS = {
     "RECORD LAYER FAILURE": "does not speak TLS",
     "UNSUPPORTED PROTOCOL": "speaks only versions of TLS that are not safe any more",
     "ALERT PROTOCOL VERSION": "does not speak a version of TLS that we do",
-    "UNEXPECTED EOF": "closed the connection in the middle of the TLS handshake",
+    "UNEXPECTED EOF": "closed the connection; it may want a client certificate",
+    "EOF OCCURRED": "closed the connection; it may want a client certificate",
 }
 
 
