@@ -363,7 +363,10 @@ class Manager:
         unreachable = self.observe()[1]
         drivers = [driver for mode, driver in self._drivers.items() if mode not in unreachable]
         gone = [name for driver in drivers for name in driver.clean()]
-        return gone + [name for driver in drivers if purge for name in driver.purge()]
+        gone += [name for driver in drivers if purge for name in driver.purge()]
+        for driver in drivers:
+            driver.release()
+        return gone
 
     def save_settings(self) -> None:
         """Write down what :meth:`open` needs.

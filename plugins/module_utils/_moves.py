@@ -73,6 +73,7 @@ class Moves:
             if place != self._here:
                 for driver in drivers.values():
                     driver.clean()
+                    driver.release()
 
     def _there(self, names: Collection[str] | None) -> Iterator[tuple[Driver, ServiceDefinition, Observation]]:
         for place, services in self._before.items():

@@ -175,6 +175,13 @@ class Driver(ABC):
         """
         return []
 
+    def release(self) -> None:
+        """Let go of what was kept for the mode and nothing of it needs any more; the last thing that is asked.
+
+        :raises DriverError: it cannot be let go.
+        """
+        return
+
     @abstractmethod
     def logs(self, service: ServiceDefinition, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
         """Yield its output, oldest first.

@@ -35,7 +35,10 @@ _PAUSE_SECONDS = 0.02
 _LONGEST_SOCKET = 107
 #: What Podman finds its user's settings by.
 _SETTINGS = ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS", "TMPDIR")
+#: After how long without a request one ends by itself whose program could not end it any more.
+_IDLE_SECONDS = 300
 _lock = threading.Lock()
+_brief: list[Path] = []
 
 
 def socket_of(layout: WorkDir) -> Path:
@@ -52,31 +55,22 @@ def is_installed() -> bool:
     return shutil.which("podman") is not None
 
 
+def missing() -> Problem:
+    """Return the problem that Podman is not installed."""
+    why = "Podman's API is served by nobody here, and the command podman, which could, is not installed"
+    remedy = "Install it (apt-get install podman, dnf install podman), or set deployment.engine_url."
+    return Problem("Podman", why, remedy)
+
+
 def serve_briefly() -> Path:
     """Serve the API until this program ends; return the socket.
 
     :raises DriverError: Podman does not serve it.
     """
-    folder = Path(tempfile.mkdtemp(prefix="provisioning-podman-"))
-    child = _start(folder / "podman.sock", folder / "log")
-    ours = os.getpid()
-
-    def end() -> None:
-        if os.getpid() != ours:  # a fork of us ends earlier than we do
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(_STOP_SECONDS)
-        shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(end)
-    try:
-        _await(child, folder / "podman.sock", folder / "log")
-    except DriverError:
-        end()
-        raise
-    return folder / "podman.sock"
+    with _lock:
+        if not _brief or not _answers(_brief[-1]):
+            _brief.append(_serve_briefly())
+        return _brief[-1]
 
 
 def serve(layout: WorkDir) -> Path:
@@ -127,6 +121,29 @@ def stop(layout: WorkDir) -> bool:
     return bool(records)
 
 
+def _serve_briefly() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="provisioning-podman-"))
+    child = _start(folder / "podman.sock", folder / "log", idle=_IDLE_SECONDS)
+    ours = os.getpid()
+
+    def end() -> None:
+        if os.getpid() != ours:  # a fork of us ends earlier than we do
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_STOP_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(end)
+    try:
+        _await(child, folder / "podman.sock", folder / "log")
+    except DriverError:
+        end()
+        raise
+    return folder / "podman.sock"
+
+
 def _folder(layout: WorkDir) -> Path:
     return layout.pids.parent / "podman"
 
@@ -142,7 +159,7 @@ def _make_private(folder: Path) -> None:
         raise DriverError(Problem("Podman", f"{folder}, where its socket is to be, is not ours", "Remove it."))
 
 
-def _start(path: Path, log: Path) -> subprocess.Popen[bytes]:
+def _start(path: Path, log: Path, *, idle: int = 0) -> subprocess.Popen[bytes]:
     executable = shutil.which("podman")
     if executable is None:
         raise DriverError(missing())
@@ -161,7 +178,7 @@ def _start(path: Path, log: Path) -> subprocess.Popen[bytes]:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     try:
         return subprocess.Popen(
-            [executable, "system", "service", "--time", "0", f"unix://{path}"],
+            [executable, "system", "service", "--time", str(idle), f"unix://{path}"],
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,
@@ -174,13 +191,6 @@ def _start(path: Path, log: Path) -> subprocess.Popen[bytes]:
         raise DriverError(Problem("Podman", why, "Check the file and its permissions.")) from error
     finally:
         os.close(descriptor)
-
-
-def missing() -> Problem:
-    """Return the problem that Podman is not installed."""
-    why = "Podman's API is served by nobody here, and the command podman, which could, is not installed"
-    remedy = "Install it (apt-get install podman, dnf install podman), or set deployment.engine_url."
-    return Problem("Podman", why, remedy)
 
 
 def _await(child: subprocess.Popen[bytes], path: Path, log: Path) -> None:

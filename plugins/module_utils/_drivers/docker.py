@@ -174,10 +174,7 @@ class DockerDriver(Driver):
 
         :raises DriverError: one cannot be removed.
         """
-        gone = _docker_shared.remove_networks(self._connection.engine(), self.context)
-        if not self._instances(self._connection.engine(), None):
-            self._connection.release()
-        return gone
+        return _docker_shared.remove_networks(self._connection.engine(), self.context)
 
     def purge(self) -> list[str]:
         """Remove the named volumes that :meth:`prepare` made, with what is in them; return their names.
@@ -185,6 +182,14 @@ class DockerDriver(Driver):
         :raises DriverError: one cannot be removed.
         """
         return _docker_shared.remove_volumes(self._connection.engine(), self.context)
+
+    def release(self) -> None:
+        """End Podman's API, if we serve it and have no container any more.
+
+        :raises DriverError: it does not end, or no engine answers.
+        """
+        if not self._instances(self._connection.engine(), None):
+            self._connection.release()
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 

@@ -46,13 +46,15 @@ class Alone:
         command = [sys.executable, "-m", "tests.fixtures.podman_alone", action, str(self.work_dir)]
         command += [str(port or self.port), self.image]
         if self.user.pw_uid != os.getuid():
-            who = [f"--reuid={self.user.pw_uid}", f"--regid={self.user.pw_gid}", "--init-groups"]
-            command = ["setpriv", *who, *command]
+            command = [*self._as_user(), *command]
         ran = subprocess.run(
             command, cwd=ROOT, env=self.environment(**env), capture_output=True, text=True, timeout=180, check=False
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return dict(json.loads(ran.stdout.splitlines()[-1]))
+
+    def _as_user(self) -> list[str]:
+        return ["setpriv", f"--reuid={self.user.pw_uid}", f"--regid={self.user.pw_gid}", "--init-groups"]
 
     def environment(self, **more: str) -> dict[str, str]:
         return {
@@ -79,13 +81,7 @@ class Alone:
     def podman(self, *words: str) -> None:
         command = ["podman", *words]
         if self.user.pw_uid != os.getuid():
-            command = [
-                "setpriv",
-                f"--reuid={self.user.pw_uid}",
-                f"--regid={self.user.pw_gid}",
-                "--init-groups",
-                *command,
-            ]
+            command = [*self._as_user(), *command]
         subprocess.run(command, env=self.environment(), cwd="/", capture_output=True, timeout=60, check=False)
 
 
