@@ -123,3 +123,13 @@ def test_a_context_with_certificates_is_followed(remote_url, certificates, tmp_p
     assert engine.api.ping()
     assert engine.environment == {"DOCKER_HOST": remote_url, "DOCKER_CERT_PATH": str(tls), "DOCKER_TLS_VERIFY": "1"}
     engine.api.close()
+
+
+def test_orbstacks_socket_is_found_in_the_home_of_the_user(docker_url, tmp_path):
+    folder = tmp_path / ".orbstack" / "run"
+    folder.mkdir(parents=True)
+    (folder / "docker.sock").symlink_to(docker_url.removeprefix("unix://"))
+    engine = connect("orbstack", candidates("orbstack", env={}, home=tmp_path, uid=501))
+    assert engine.url == f"unix://{folder}/docker.sock"
+    assert engine.api.ping()
+    engine.api.close()
