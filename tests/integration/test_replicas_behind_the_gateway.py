@@ -41,7 +41,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         text = os.environ["REPLICA"].encode()
-        self.send_response(200)
+        is_called_right = self.path == "/health" or self.headers["Host"] == "localhost:" + sys.argv[1]
+        self.send_response(200 if is_called_right else 421)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)

@@ -8,6 +8,7 @@ we never write.
 
 from __future__ import annotations
 
+import os
 import select
 import shutil
 import subprocess
@@ -47,7 +48,7 @@ class Tunnel:
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
-        self._end = weakref.finalize(self, _end, self._process, self._folder)
+        self._end = weakref.finalize(self, _end, self._process, self._folder, os.getpid())
         if not self._is_ready():
             words = self.words() or f"it said nothing for {2 * _CONNECT_SECONDS} s"
             self.close()
@@ -146,7 +147,9 @@ def _remote_socket(path: str, name: str) -> str:
     return path if len(path) > 1 else _SOCKETS.get(name, _USUAL_SOCKET)
 
 
-def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
+def _end(process: subprocess.Popen[bytes], folder: Path, owner: int) -> None:
+    if os.getpid() != owner:  # a fork of ours ends earlier than we do
+        return
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             stream.close()
