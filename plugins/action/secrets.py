@@ -24,18 +24,19 @@ class ActionModule(EngineAction):
     def work(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return which secrets there are and which were made; never a value."""
         arguments = arguments_of(self._task.args)
+        if arguments.get("names") or arguments.get("values"):
+            return self.engine(arguments, task_vars)
         registry = ServiceRegistry(services=definitions(arguments.get("services")))
         if not any(service.secrets for service in registry.services.values()):
             return {"changed": False, "made": [], "versions": {}}
         there = self.engine({**arguments, "reveal": True}, task_vars)
-        values = there.pop("values", {})
+        values = {
+            service: {name: Secret(**secret) for name, secret in secrets.items()}
+            for service, secrets in there.pop("values", {}).items()
+        }
         if there.get("failed"):
             return there
-        existing = {
-            service: {name: Secret(value, there["versions"][service][name]) for name, value in known.items()}
-            for service, known in values.items()
-        }
-        made = missing(registry, existing, generate=boolean(arguments.get("generate", True)), env=os.environ)
+        made = missing(registry, values, generate=boolean(arguments.get("generate", True)), env=os.environ)
         if not made:
             return there
         new = {

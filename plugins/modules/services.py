@@ -37,6 +37,17 @@ options:
     description: Whether to remove services that were installed before and are no longer among O(services).
     type: bool
     default: false
+  round:
+    description:
+      - On a platform of many hosts, only the services of this round. Round V(0) holds those that need none on another
+        host, round V(1) those that need one of round V(0) elsewhere, and so on; V(-1) is the last one.
+      - Every host carries a round out before any begins the next, so that no host waits for another.
+    type: int
+  awaited:
+    description: Services that are waited for even when O(wait=false), because others on other hosts need them.
+    type: list
+    elements: str
+    default: []
   with_dependents:
     description: When stopping or removing, do the same to what depends on the services first.
     type: bool
@@ -110,6 +121,10 @@ plan:
       action: recreate
       reason: "changed: env.LOG_LEVEL"
       changes: ['env.LOG_LEVEL: "info" -> "debug"']
+rounds:
+  description: How many rounds the platform has.
+  returned: success
+  type: int
 degraded:
   description: Whether services that are not required are missing.
   returned: when not in check mode
@@ -143,7 +158,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module_mana
     plan_result,
     run_with_events,
 )
-from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal, Plan
+from ansible_collections.provisioning.platform.plugins.module_utils._plan import NO_LONGER_WANTED, Goal, Plan
 
 ARGUMENTS: dict[str, Any] = {
     **PLATFORM_ARGUMENTS,
@@ -152,6 +167,8 @@ ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "default": "started", "choices": list(OPERATIONS)},
     "wait": {"type": "bool", "default": True},
     "prune": {"type": "bool", "default": False},
+    "round": {"type": "int"},
+    "awaited": {"type": "list", "elements": "str", "default": []},
     "with_dependents": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "purge": {"type": "bool", "default": False},
@@ -173,21 +190,45 @@ def goals_of(module: Module, manager: Manager) -> dict[str, Goal]:
     return goals | {name: "absent" for name in manager.services() if name not in wanted}
 
 
+def removal_of(module: Module) -> str:
+    """Return in words why what is to go goes."""
+    if module.params["state"] != "absent":
+        return NO_LONGER_WANTED
+    return "asked to remove" if module.params["names"] else "uninstalled"
+
+
+def in_round(module: Module, manager: Manager, goals: dict[str, Goal]) -> dict[str, Goal]:
+    """Return the goals of the services of the round that is asked for. What is to be removed goes in the first."""
+    number = module.params["round"]
+    if number is None:
+        return goals
+    wanted = number % manager.settings.rounds
+    last = manager.settings.rounds - 1
+    rounds = {name: min(service.round, last) for name, service in manager.services().items()}
+    pruned = {name for name, goal in goals.items() if goal == "absent"} if module.params["state"] != "absent" else set()
+    return {name: goal for name, goal in goals.items() if wanted == (0 if name in pruned else rounds[name])}
+
+
 def work(module: Module) -> dict[str, Any]:
     """Converge, or in check mode only plan."""
-    manager = manager_of(module, with_known=module.params["prune"])
-    goals = goals_of(module, manager)
+    leaving = module.params["state"] in ("stopped", "absent")
+    manager = manager_of(module, with_known=module.params["prune"], thorough=leaving)
+    rounds = {"rounds": manager.settings.rounds}
+    goals = in_round(module, manager, goals_of(module, manager))
     if module.check_mode:
-        return plan_result(module, manager.plan(goals))
+        return plan_result(module, manager.plan(goals, removal=removal_of(module))) | rounds
     options = Options(
         fail_fast=module.params["fail_fast"],
         wait=module.params["wait"],
+        awaited=frozenset(module.params["awaited"]),
         skip={name: Problem(name, p["why"], p.get("remedy", "")) for name, p in module.params["skip"].items()},
         cancelled=cancel_on_signals(),
     )
     if module.params["services"] is not None:
         manager.save_settings()
-    plan, outcomes = manager.converge(goals, options, announce=lambda plan: note_created(module, manager, plan))
+    plan, outcomes = manager.converge(
+        goals, options, announce=lambda plan: note_created(module, manager, plan), removal=removal_of(module)
+    )
     gone = [name for name, outcome in outcomes.items() if outcome.result == "removed"]
     remove_configuration(manager.work_dir, gone)
     if module.params["state"] == "started" and module.params["services"] is not None:
@@ -195,9 +236,8 @@ def work(module: Module) -> dict[str, Any]:
     if module.params["state"] == "absent":
         manager.clean(purge=module.params["purge"])
     # Whoever asks for something to go wants it gone, required or not.
-    leaving = module.params["state"] in ("stopped", "absent")
     needed = {name for name, service in manager.services().items() if leaving or service.required}
-    return outcome_result(module, plan, outcomes, needed=needed)
+    return outcome_result(module, plan, outcomes, needed=needed) | rounds
 
 
 def note_created(module: Module, manager: Manager, plan: Plan) -> None:

@@ -19,11 +19,11 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import PLACEHOLDER
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
     HOW_TO_GIVE_IT,
+    environment_problems,
     key_problems,
     least_problems,
     path_problems,
     url_problems,
-    variable_name_problems,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import (
     LAST_PORT,
@@ -63,7 +63,7 @@ def _binary(service: ServiceDefinition) -> Iterator[Problem]:
         return
     yield from path_problems(f"{path}.command", block.command, bare=True)
     yield from path_problems(f"{path}.working_dir", block.working_dir)
-    yield from variable_name_problems(f"{path}.env", dict(block.env))
+    yield from environment_problems(f"{path}.env", dict(block.env))
     yield from least_problems(f"{path}.replicas", block.replicas, 1)
     for number in (service.port, *service.ports.values()) if service.mode == "binary" else ():
         if number is not None and number <= LAST_PORT < number + block.replicas - 1:
@@ -83,7 +83,7 @@ def _docker(service: ServiceDefinition) -> Iterator[Problem]:
         return
     if not block.image.strip():
         yield Problem(f"{path}.image", "is empty")
-    yield from variable_name_problems(f"{path}.env", dict(block.env))
+    yield from environment_problems(f"{path}.env", dict(block.env))
     yield from least_problems(f"{path}.replicas", block.replicas, 1)
     yield from _published(path, block)
     yield from _volumes(path, block)

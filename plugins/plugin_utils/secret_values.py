@@ -44,21 +44,17 @@ def missing(
         present = {key: _value(value) for key, value in existing.get(name, {}).items()}
         new: dict[str, Secret] = {}
         for key, spec in service.secrets.items():
-            if spec.format == "htpasswd":
+            given = (env or {}).get(spec.environment or "")
+            if given and given != present.get(key):
+                new[key] = Secret(given, _version(existing.get(name, {}).get(key)) + 1)
+            elif spec.format == "htpasswd" or key in present:
                 continue
-            given = (env or {}).get(spec.environment) if spec.environment else None
-            if given:
-                if given != present.get(key):
-                    new[key] = Secret(given, _version(existing.get(name, {}).get(key)) + 1)
-            elif key in present:
-                continue
-            elif spec.environment:
-                problems.append(_not_given(name, key, spec.environment))
-            elif generate:
+            elif generate and spec.environment is None:
                 new[key] = Secret(generate_value(spec))
             else:
-                problems.append(_not_there(name, key))
-        new.update(_password_lines(name, service.secrets, present, new))
+                problems.append(_not_there(name, key, spec.environment))
+        for key, line in _password_lines(name, service.secrets, present, new).items():
+            new[key] = Secret(line, _version(existing.get(name, {}).get(key)) + 1)
         if new:
             made[name] = new
     raise_if_any(problems, ConfigurationError)
@@ -85,15 +81,15 @@ def password_line(user: str, password: str) -> str:
 
 def _password_lines(
     service: str, specs: Mapping[str, SecretSpec], present: Mapping[str, str], new: Mapping[str, Secret]
-) -> dict[str, Secret]:
-    lines: dict[str, Secret] = {}
+) -> dict[str, str]:
+    lines: dict[str, str] = {}
     for key, spec in specs.items():
         source = spec.of or ""
         if spec.format != "htpasswd" or (key in present and source not in new):
             continue
         password = new[source].value if source in new else present.get(source)
         if password is not None:
-            lines[key] = Secret(password_line(spec.user or service, password))
+            lines[key] = password_line(spec.user or service, password)
     return lines
 
 
@@ -105,12 +101,10 @@ def _version(value: str | Secret | None) -> int:
     return value.version if isinstance(value, Secret) else 0 if value is None else 1
 
 
-def _not_given(service: str, name: str, variable: str) -> Problem:
-    why = f"the environment variable {variable}, which it is taken from, is not set"
-    return Problem(f"{service}.secrets.{name}", why, f"Set {variable} where the installation is run.")
-
-
-def _not_there(service: str, name: str) -> Problem:
+def _not_there(service: str, name: str, variable: str | None) -> Problem:
+    if variable is not None:
+        why = f"the environment variable {variable}, which it is taken from, is not set"
+        return Problem(f"{service}.secrets.{name}", why, f"Set {variable} where the installation is run.")
     return Problem(
         f"{service}.secrets.{name}",
         "there is no such secret, and none may be generated",

@@ -38,13 +38,18 @@ def caddyfile(resolved, text_of):
             "api-gateway": {"mode": "docker"},
             **{name: {"bind_address": "0.0.0.0"} for name in ("orchestrator", "control-center", "mcp-server")},
         },
+        {
+            "api-gateway": {"bind_address": "::1"},
+            "orchestrator": {"bind_address": "::1"},
+            "gitea": {"bind_address": "::"},
+        },
         {"gitea": {"mode": "remote", "deployment": {"remote": {"url": "https://git.example.com"}}}},
         {
             "orchestrator": {"port": 8280, "deployment": {"binary": {"replicas": 2}}},
             "mcp-server": {"deployment": {"binary": {"replicas": 3}}},
         },
     ],
-    ids=["all", "few", "variables", "container", "remote", "replicas"],
+    ids=["all", "few", "variables", "container", "ipv6", "remote", "replicas"],
 )
 def test_caddy_accepts_the_configuration_and_finds_it_well_formatted(caddyfile, changes, tmp_path):
     path = tmp_path / "Caddyfile"

@@ -205,6 +205,15 @@ def test_the_work_dir_is_absolute(install, written, work_dir):
     assert install({}, work_dir=written).work_dir == work_dir
 
 
+def test_faults_of_disabled_services_are_told_with_all_others(install, faults_of):
+    listed = [{"name": "gitea", "enabled": False, "prot": 1}]
+    faults = faults_of(install, {"a": process(prot=1)}, deployment={"services": listed}, only=None)
+    assert faults == [
+        "gitea.prot: is not a known setting. Did you mean port?",
+        "a.prot: is not a known setting. Did you mean port?",
+    ]
+
+
 @pytest.mark.parametrize("written", ["/", "//", "relative", "~root/x", "~/../.."])
 def test_what_cannot_be_a_work_dir_is_refused(install, faults_of, written):
     assert "cannot be the work dir" in faults_of(install, {}, work_dir=written)[0]
@@ -307,6 +316,8 @@ def test_the_target_gets_json_that_it_can_build_from(install):
         "engine_url": "unix:///run/podman.sock",
         "env_vars": {"A": 1},
         "work_dir": WORK_DIR,
+        "elsewhere": {},
+        "rounds": 1,
     }
 
 

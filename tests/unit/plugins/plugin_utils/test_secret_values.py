@@ -76,3 +76,10 @@ def test_another_value_in_the_environment_is_another_version(service):
     assert missing(wanted, existing, generate=False, env={"TOKEN": "new"}) == {"zot": {"token": Secret("new", 4)}}
     assert missing(wanted, existing, generate=False, env={"TOKEN": "old"}) == {}
     assert missing(wanted, existing, generate=False, env={}) == {}
+
+
+def test_the_line_of_a_password_of_the_environment_follows_it(service):
+    specs = {"password": {"environment": "TOKEN"}, "line": LINE}
+    existing = {"zot": {"password": Secret("old", 1), "line": Secret("admin:x", 1)}}
+    made = missing(registry(service, **specs), existing, generate=True, env={"TOKEN": "new"})["zot"]
+    assert {name: secret.version for name, secret in made.items()} == {"password": 2, "line": 2}
