@@ -25,6 +25,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.checks impor
     path_problems,
     url_problems,
 )
+from ansible_collections.provisioning.platform.plugins.plugin_utils.kubernetes_checks import kubernetes_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import (
     LAST_PORT,
     is_loopback,
@@ -37,6 +38,7 @@ def mode_problems(service: ServiceDefinition) -> Iterator[Problem]:
     yield from _block(service)
     yield from _binary(service)
     yield from _docker(service)
+    yield from kubernetes_problems(service)
     yield from _other_modes(service)
 
 
@@ -126,10 +128,6 @@ def _other_modes(service: ServiceDefinition) -> Iterator[Problem]:
         yield from path_problems(f"{path}.compose.file", deployment.compose.file)
         for index, text in enumerate(deployment.compose.env_files):
             yield from path_problems(f"{path}.compose.env_files[{index}]", text)
-    if deployment.kubernetes is not None:
-        yield from least_problems(f"{path}.kubernetes.replicas", deployment.kubernetes.replicas, 0)
-        if deployment.kubernetes.chart is not None and deployment.kubernetes.manifests:
-            yield Problem(f"{path}.kubernetes", "has a chart and manifests", "Keep one of them.")
     if deployment.remote is not None:
         yield from _remote(service, deployment.remote)
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._graph import dependencies_of, find_cycle
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.plugin_utils.cluster import cluster_clashes
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import Listener, listeners
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
 
@@ -32,6 +33,7 @@ def platform_problems(
         *_cycle(services),
         *_port_clashes(neighbours),
         *_conflicts(neighbours),
+        *cluster_clashes(services),
         *_unoffered_modes(services, platform),
     ]
 
