@@ -9,8 +9,6 @@ from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
-from ansible_collections.provisioning.platform.plugins.plugin_utils.config import from_variables
-from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import TOP_LEVEL_KEYS
 from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import HostAction
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
@@ -30,13 +28,7 @@ class ActionModule(HostAction):
         """Return the platform as the other modules take it."""
         self._check_inventory(task_vars)
         self._warn_of_missing_settings(task_vars)
-        overrides = [name for name in task_vars if name.endswith("_service")]
-        variables = {
-            **{name: None for name in task_vars if name not in overrides},
-            **self.templated(task_vars, [*TOP_LEVEL_KEYS, *overrides]),
-        }
-        folder = Path(task_vars.get("provisioning_config_dir") or Path.cwd())
-        loaded = from_variables(variables, env=os.environ, base_dir=folder)
+        loaded, variables = self.configuration(task_vars)
         platform = resolve(
             loaded.config,
             home=self.home(),
