@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
-from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import HostAction
+from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import OVERRIDE, HostAction
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
 from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import claim
@@ -28,7 +28,8 @@ class ActionModule(HostAction):
         """Return the platform as the other modules take it."""
         self._check_inventory(task_vars)
         self._warn_of_missing_settings(task_vars)
-        loaded, variables = self.configuration(task_vars)
+        inventory = self._inventory(task_vars)
+        loaded, variables = self.configuration(task_vars, self._overrides(task_vars, inventory))
         platform = resolve(
             loaded.config,
             home=self.home(),
@@ -36,7 +37,7 @@ class ActionModule(HostAction):
             env=os.environ,
             only=self._task.args.get("only") or None,
             variables=variables,
-            inventory=self._inventory(task_vars),
+            inventory=inventory,
             host=task_vars["inventory_hostname"],
         )
         for warning in (*loaded.warnings, *platform.warnings):
@@ -44,6 +45,18 @@ class ActionModule(HostAction):
         if not self._task.check_mode:
             self._claim(platform)
         return {"changed": False, **result_of(platform)}
+
+    def _overrides(self, task_vars: dict[str, Any], inventory: Inventory) -> dict[str, Any]:
+        """Return the variables ``NAME_service``, each as the host has it that the service is on."""
+        host = task_vars["inventory_hostname"]
+        found = self.templated(task_vars, [name for name in task_vars if name.endswith(OVERRIDE)])
+        for other in inventory.hosts if len(inventory.hosts) > 1 else ():
+            variables = task_vars["hostvars"][other]
+            for name in [name for name in variables if name.endswith(OVERRIDE)]:
+                where, _problems = inventory.place(name.removesuffix(OVERRIDE), ())
+                if host not in where and other == where[0]:
+                    found[name] = self._templar.template(variables[name])
+        return found
 
     def _inventory(self, task_vars: dict[str, Any]) -> Inventory:
         """Return the platform's hosts, whatever part of them this run is about."""

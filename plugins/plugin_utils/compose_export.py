@@ -150,7 +150,8 @@ def _as_containers(
             problems.append(Problem(name, why, remedy))
             continue
         settings = services[name].settings if name in services else {}
-        services[name] = ServiceOverride(name=name, settings={**settings, "mode": "docker"})
+        # One file has all, whatever host a service is placed on.
+        services[name] = ServiceOverride(name=name, settings={**settings, "mode": "docker", "hosts": []})
     raise_if_any(problems, ConfigurationError)
     platform = "Docker" if config.deployment.platform in ("Kubernetes", "OrbStack") else config.deployment.platform
     deployment = dataclasses.replace(config.deployment, services=list(services.values()), platform=platform)

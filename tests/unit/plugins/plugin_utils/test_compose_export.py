@@ -44,6 +44,11 @@ def test_they_reach_each_other_by_name(tmp_path):
     assert "reverse_proxy http://orchestrator:8080" in (tmp_path / "config/api-gateway/Caddyfile").read_text()
 
 
+def test_services_of_other_hosts_are_in_the_file_too(tmp_path):
+    found = exported(platform({"name": "gitea", "hosts": ["far-away"]}), tmp_path / "compose.yaml")
+    assert len(found.services) == 7
+
+
 def test_what_can_be_no_container_is_named(tmp_path):
     bare = {"deployment": {"mode": "binary", "binary": {"command": "sleep"}}}
     (tmp_path / "more.yml").write_text(yaml.safe_dump({"services": {"ledger": bare, "clock": bare}}))
