@@ -99,7 +99,7 @@ class _Run:
 
     def leave(self) -> None:
         """Stop and remove, each service after all that depend on it."""
-        leaving = {name for name, action in self.actions.items() if action.verb in _LEAVING}
+        leaving = {name for name, action in self.actions.items() if self._leaves(name, action)}
         dependents = dependents_of(dependencies_of(self.services))
         # Directly or by way of one that stays: what is needed goes after all that need it.
         needs = {name: dict.fromkeys((reachable(dependents, [name]) & leaving) - {name}, DONE) for name in leaving}
@@ -108,6 +108,11 @@ class _Run:
             if action.verb == "none" and not action.digest:
                 seen = self.observed.get(name, ABSENT)
                 self.outcomes[name] = Outcome(name, "unchanged", action.reason, observation=seen)
+
+    def _leaves(self, name: str, action: Action) -> bool:
+        if action.verb == "restart" and self._driver(name).restarts_in_place:
+            return False
+        return action.verb in _LEAVING
 
     def _leave_one(self, name: str, _reached: Reached) -> None:
         action, begin = self.actions[name], time.perf_counter()

@@ -11,10 +11,12 @@ from .._model import ServiceDefinition
 from ._base import Context, Driver
 from .binary import BinaryDriver
 from .docker import DockerDriver
+from .kubernetes import KubernetesDriver
 
 DRIVERS: dict[str, type[Driver]] = {
     BinaryDriver.mode: BinaryDriver,
     DockerDriver.mode: DockerDriver,
+    KubernetesDriver.mode: KubernetesDriver,
 }
 
 
