@@ -115,15 +115,18 @@ def _convert_mapping(hint: Any, value: Any, path: str) -> dict[str, Any]:
 def _convert_union(members: tuple[Any, ...], value: Any, path: str) -> Any:
     if value is None and type(None) in members:
         return None
+    present = [member for member in members if member is not type(None)]
+    if len(present) == 1:
+        return _convert(present[0], value, path)
     classes = [member for member in members if dataclasses.is_dataclass(member)]
     if classes:
-        return _convert(classes[0] if len(classes) == 1 else _class_by_type(classes, value, path), value, path)
+        return _convert(_class_by_type(classes, value, path), value, path)
     # A value that has a member's own type stays as it is; only then may a whole number stand for a real one.
     if any(type(value) is member and _fits(member, value) for member in members):
         return value
     if float in members and _fits(float, value):
         return float(value)
-    names = " or ".join(member.__name__ for member in members if member is not type(None))
+    names = " or ".join(member.__name__ for member in present)
     raise _wrong(path, f"expected {names}, got {_kind(value)}")
 
 

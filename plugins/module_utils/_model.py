@@ -12,20 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Union
 
+from ._fields import STRICT as _STRICT
+from ._fields import Scalar
+from ._fields import described as _described
+from ._model_kubernetes import HelmChart, KubernetesDeployment
+
+__all__ = ["HelmChart", "KubernetesDeployment", "Scalar"]
+
 Mode = Literal["binary", "docker", "compose", "kubernetes", "remote"]
 Condition = Literal["started", "healthy", "completed"]
-Scalar = Union[str, int, float, bool]
-
-_STRICT: dict[str, Any] = {"extra": "forbid"}
-
-
-def _described(text: str, default: Any = None, **extra: Any) -> Any:
-    """A field with a default and the description that the exported schema carries."""
-    metadata = {"description": text, **extra}
-    if isinstance(default, (list, dict)):
-        kind = type(default)
-        return field(default_factory=lambda: kind(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,33 +187,6 @@ class DockerComposeDeployment:
     project: str | None = _described("Compose project; the platform's when absent.")
     profiles: list[str] = _described("Profiles to enable.", [])
     env_files: list[str] = _described("Environment files.", [])
-
-
-@dataclass(frozen=True, kw_only=True)
-class HelmChart:
-    """A Helm chart."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
-
-    chart: str
-    repository: str | None = _described("Repository URL; absent for a path or an OCI reference.")
-    version: str | None = _described("Chart version.")
-    release: str | None = _described("Release name; the service's when absent.")
-    values: dict[str, Any] = _described("Values.", {})
-
-
-@dataclass(frozen=True, kw_only=True)
-class KubernetesDeployment:
-    """A workload on a cluster."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
-
-    namespace: str = _described("Namespace.", "provisioning")
-    replicas: int = _described("Number of pods.", 1)
-    image: str | None = _described("Image; the docker block's when absent.")
-    manifests: list[str] = _described("Manifest files or folders instead of generated ones.", [])
-    chart: HelmChart | None = _described("Helm chart instead of manifests.")
-    update: Literal["rolling", "recreate", "blue-green"] = _described("How a new version replaces the old.", "rolling")
 
 
 @dataclass(frozen=True, kw_only=True)
