@@ -160,7 +160,10 @@ def decide(
         changes = tuple(differences(before, rendered)) if before else ()
         paths = ", ".join(change.split(":", 1)[0] for change in changes[:5])
         more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
-        return Action(name, "recreate", f"changed: {paths}{more}" if paths else "definition changed", digest, changes)
+        # Where no digest can be told, what is there is not whole, and the mode says what it lacks.
+        lacks = observation.detail if observation.digest is None else ""
+        reason = f"changed: {paths}{more}" if paths else lacks or "definition changed"
+        return Action(name, "recreate", reason, digest, changes)
     if goal == "restarted" and observation.is_up:
         return Action(name, "restart", "asked to restart", digest)
     if observation.status == "absent":

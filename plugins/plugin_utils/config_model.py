@@ -56,6 +56,17 @@ class ServiceOverride:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KubernetesConfig:
+    """Which cluster services run on that are in the mode kubernetes, and how it is treated."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    kubeconfig: str | None = _described("File with credentials, on the host; the usual ones when absent.", None)
+    context: str | None = _described("Context in it; its current one when absent.", None)
+    force_conflicts: bool = _described("Take over fields of objects that others have set.", False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeploymentConfig:
     """What is installed, and on what."""
 
@@ -67,6 +78,9 @@ class DeploymentConfig:
     bind_address: str = _described("Address that services listen on, unless they say otherwise.", "127.0.0.1")
     project: str = _described("Prefix of containers and networks, one for each installation.", "provisioning")
     engine_url: str | None = _described("Socket or address of the container engine; found by itself when absent.", None)
+    kubernetes: KubernetesConfig = field(
+        default_factory=KubernetesConfig, metadata={"description": "The cluster of services in the mode kubernetes."}
+    )
     auto_generate_secrets: bool = _described("Make the secrets that are missing.", True)
     services: list[ServiceOverride] = _described("Changes to the profile's services, and services beside them.", [])
 

@@ -8,16 +8,18 @@ no conflict but with ourselves, and takes it back.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from .._config_files import SERIAL, fill_serial
 from .._errors import DriverError, Problem
 from ._kubernetes_client import FIELD_MANAGER, Api
 from ._kubernetes_errors import ApiError
+from ._kubernetes_manifests import with_secrets
+from ._kubernetes_names import LABEL_OF_PROJECT, LABEL_OF_SERVICE
 from ._kubernetes_objects import (
-    LABEL_PROJECT,
-    LABEL_SERVICE,
     REPLICAS,
     RESTARTED,
     STOPPED,
@@ -46,13 +48,23 @@ class Applier:
     :param service: name of the service, for errors.
     :param fill: puts secrets in place of their placeholders.
     :param force: take over fields that others have set.
+    :param clock: unix time in seconds.
     """
 
-    def __init__(self, api: Api, service: str, *, fill: Callable[[Any], Any], force: bool = False) -> None:
+    def __init__(
+        self,
+        api: Api,
+        service: str,
+        *,
+        fill: Callable[[Any], Any],
+        force: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._api = api
         self._service = service
         self._fill = fill
         self._force = force
+        self._clock = clock
 
     def apply(self, item: Manifest, *, dry_run: bool = False) -> dict[str, Any]:
         """Make an object what it is to be and return it; fields that others have set are respected.
@@ -63,6 +75,7 @@ class Applier:
         """
         if item["kind"] == "Namespace":
             return self._namespace(item, dry_run=dry_run)
+        item = self._with_serials(item)
         try:
             return self._send(item, force=self._force, dry_run=dry_run)
         except ApiError as error:
@@ -91,10 +104,10 @@ class Applier:
         if there is None:
             return None
         labels = labels_of(there)
-        if (labels.get(LABEL_PROJECT), labels.get(LABEL_SERVICE)) == (project, self._service):
+        if (labels.get(LABEL_OF_PROJECT), labels.get(LABEL_OF_SERVICE)) == (project, self._service):
             return None
         key = key_of(item)
-        owner = labels.get(LABEL_PROJECT) or labels.get("app.kubernetes.io/managed-by")
+        owner = labels.get(LABEL_OF_PROJECT) or labels.get("app.kubernetes.io/managed-by")
         whose = f" (of {owner})" if owner else ""
         why = f"{key} exists already{f' in the namespace {key.namespace}' if key.namespace else ''}{whose}"
         remedy = f"Remove it, or choose another namespace: kubernetes.namespace of {self._service}."
@@ -145,6 +158,15 @@ class Applier:
         self._patch(item, {"spec": {"template": {"metadata": {"annotations": {RESTARTED: now}}}}}, _RESTARTER)
         return True
 
+    def _with_serials(self, item: Manifest) -> Manifest:
+        """Return a ConfigMap with serials in place: those it has where nothing else changes, else rising ones."""
+        texts = item.get("data") or {}
+        if item["kind"] != "ConfigMap" or not any(SERIAL in text for text in texts.values()):
+            return item
+        there = (self.read(item) or {}).get("data") or {}
+        filled = {name: fill_serial(text, there.get(name), self._clock()) for name, text in texts.items()}
+        return {**item, "data": filled}
+
     def _namespace(self, item: Manifest, *, dry_run: bool) -> dict[str, Any]:
         """Make a namespace where it is missing; one that somebody else has made is left as it is."""
         try:
@@ -153,7 +175,7 @@ class Applier:
             if not error.is_forbidden:
                 raise
             return item  # whoever may not even see it may not make it either: it will turn out whether it is there
-        if there is not None and labels_of(there).get(LABEL_PROJECT) != labels_of(item).get(LABEL_PROJECT):
+        if there is not None and labels_of(there).get(LABEL_OF_PROJECT) != labels_of(item).get(LABEL_OF_PROJECT):
             return there
         try:
             return self._send(item, force=False, dry_run=dry_run)
@@ -172,7 +194,7 @@ class Applier:
             service=self._service,
             thing=str(key_of(item)),
             query=query,
-            body=self._fill(item),
+            body=with_secrets(item, self._fill),
             content_type=_APPLY,
         )
 

@@ -38,7 +38,7 @@ def verify(
     fill: Callable[[Any], Any],
     pod: Item | None = None,
 ) -> HealthResult:
-    """Make a check as well as it can be made from outside: over HTTP through the proxy, all else by the pods' readiness.
+    """Make a check as well as it can be made from outside: HTTP through the proxy, all else by the pods' readiness.
 
     :param items: the service's objects.
     :param readiness: what its pods' own probes say.

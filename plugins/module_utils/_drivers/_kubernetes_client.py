@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from .._errors import DriverError, Problem
-from ._base import Context
+from .._settings import Cluster
 from ._kubernetes_errors import ApiError, explain, status_of
 
 if TYPE_CHECKING:
@@ -247,8 +247,8 @@ class Connection:
     :param env: environment of this process.
     """
 
-    def __init__(self, context: Context, *, env: Mapping[str, str] | None = None) -> None:
-        self._cluster = context.cluster
+    def __init__(self, cluster: Cluster, *, env: Mapping[str, str] | None = None) -> None:
+        self._cluster = cluster
         self._env = os.environ if env is None else env
         self._lock = threading.Lock()
         self._api: Api | None = None
@@ -276,15 +276,17 @@ class Connection:
         files = self._files()
         try:
             if files is None and _POD_ACCOUNT.exists():
-                config.load_incluster_config(client_configuration=settings)
+                config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
             else:
-                config.load_kube_config(files, self._cluster.context, client_configuration=settings)
+                config.load_kube_config(  # type: ignore[no-untyped-call]
+                    files, self._cluster.context, client_configuration=settings
+                )
         except (config.ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DriverError(self._no_credentials(files, error)) from None
         return client.ApiClient(settings)
 
     def _files(self) -> str | None:
-        """Return the files with credentials: those configured, KUBECONFIG's, the usual one; none where there is none."""
+        """Return the files with credentials: those configured, KUBECONFIG's, the usual one; None without any."""
         if self._cluster.kubeconfig:
             return str(Path(self._cluster.kubeconfig).expanduser())
         named = self._env.get("KUBECONFIG")

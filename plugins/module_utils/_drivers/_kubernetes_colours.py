@@ -36,7 +36,7 @@ def can_be_coloured(manifests: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def coloured(manifests: Sequence[Manifest], colour: str | None) -> list[Manifest]:
-    """Return manifests whose Deployment is of a colour, which its Services and autoscalers then mean; all else as it is.
+    """Return manifests whose Deployment is of a colour, which its Services and autoscalers then mean.
 
     :param colour: leaves all as it is when None.
     """

@@ -26,7 +26,8 @@ _UNKNOWN_FIELD = re.compile(
     r'(?P<field>\.[^\s:]+): field not declared in schema|unknown field \\?"(?P<name>[^"\\]+)\\?"', re.IGNORECASE
 )
 _WRONG_TYPE = re.compile(
-    r"(?P<field>\.[^\s:]+): (?P<fault>expected [^\n]+)|cannot unmarshal (?P<found>\S+) into Go struct field (?P<name>\S+)"
+    r"(?P<field>\.[^\s:]+): (?P<fault>expected [^\n]+)"
+    r"|cannot unmarshal (?P<found>\S+) into Go struct field (?P<name>\S+)"
 )
 _IMMUTABLE = re.compile(r"immutable|updates to .* are forbidden|may not change", re.IGNORECASE)
 _TYPED_PATCH = "failed to create typed patch object"
@@ -136,7 +137,7 @@ def _forbidden(service: str, text: str, thing: str) -> Problem:
         remedy = "Wait until the namespace is gone, then try again."
     else:
         remedy = f"Grant the account the right to it; {_RIGHTS}."
-    return Problem(service, f"{thing}: {text}" if thing and thing.split()[-1] not in text else text, remedy)
+    return Problem(service, f"{thing}: {text}" if thing and thing.rsplit(maxsplit=1)[-1] not in text else text, remedy)
 
 
 def _conflict(service: str, owned: list[tuple[str, str]], thing: str) -> Problem:

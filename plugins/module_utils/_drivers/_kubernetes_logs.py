@@ -116,8 +116,8 @@ def execute(api: Api, pod: Pod, service: str, command: Sequence[str], timeout: f
             session.run_forever(timeout=timeout)
             if session.is_open():
                 return _LATE, f"did not end within {timeout:g} s"
-            output = session.read_all()
-            return _exit_code(session), output
+            code = _exit_code(session)  # first: reading all forgets the rest
+            return code, session.read_all()
         finally:
             session.close()
 

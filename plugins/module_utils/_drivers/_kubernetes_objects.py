@@ -14,14 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ._kubernetes_client import FIELD_MANAGER, Kind
+from ._kubernetes_names import ANNOTATION_CHECKSUM, identity
 
 Manifest = dict[str, Any]
 
-LABEL_PROJECT = "io.provisioning/project"
-LABEL_SERVICE = "io.provisioning/service"
 LABEL_COLOUR = "io.provisioning/colour"
 DIGEST = "io.provisioning/digest"
-CHECKSUM = "io.provisioning/checksum"
 KINDS = "io.provisioning/kinds"
 REPLICAS = "io.provisioning/replicas"
 STOPPED = "io.provisioning/stopped"
@@ -54,6 +52,22 @@ USUAL: tuple[tuple[str, str], ...] = (
 )
 #: Never taken away with a service: the first holds others' things, the second data.
 KEPT = frozenset({"Namespace", "PersistentVolumeClaim"})
+_CLUSTER_WIDE = frozenset(
+    {
+        "APIService",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "PersistentVolume",
+        "PriorityClass",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingWebhookConfiguration",
+    }
+)
 _FIRST = (
     "Namespace",
     "CustomResourceDefinition",
@@ -81,6 +95,16 @@ class Key(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
+def placed(manifests: Iterable[Manifest], namespace: str) -> list[Manifest]:
+    """Return manifests in which those that leave their namespace open have one."""
+    return [
+        item
+        if item["kind"] in _CLUSTER_WIDE or (item.get("metadata") or {}).get("namespace")
+        else {**item, "metadata": {**(item.get("metadata") or {}), "namespace": namespace}}
+        for item in manifests
+    ]
+
+
 def key_of(item: Mapping[str, Any]) -> Key:
     """Return what an object is known by."""
     metadata = item.get("metadata") or {}
@@ -95,11 +119,6 @@ def labels_of(item: Mapping[str, Any]) -> dict[str, str]:
 def annotations_of(item: Mapping[str, Any]) -> dict[str, str]:
     """Return an object's annotations."""
     return (item.get("metadata") or {}).get("annotations") or {}
-
-
-def ownership(project: str, service: str | None = None) -> dict[str, str]:
-    """Return the labels of all that belongs to an installation, or to one of its services."""
-    return {LABEL_PROJECT: project, **({LABEL_SERVICE: service} if service else {})}
 
 
 def is_applied_by_us(item: Mapping[str, Any]) -> bool:
@@ -120,7 +139,7 @@ def dressed(
     :param checksum: of what pods read only when they start; it rolls them when it changes.
     """
     wanted = sorted(copy.deepcopy(list(manifests)), key=_rank)
-    owner = ownership(project, service)
+    owner = identity(project, service)
     kinds = json.dumps(sorted({(item["apiVersion"], item["kind"]) for item in wanted} - set(USUAL)))
     for item in wanted:
         metadata = item.setdefault("metadata", {})
@@ -132,7 +151,7 @@ def dressed(
             inside = template.setdefault("metadata", {})
             inside["labels"] = {**(inside.get("labels") or {}), **owner}
             if checksum is not None:
-                inside["annotations"] = {**(inside.get("annotations") or {}), CHECKSUM: checksum}
+                inside["annotations"] = {ANNOTATION_CHECKSUM: checksum, **(inside.get("annotations") or {})}
         for claim in claim_templates(item):
             inside = claim.setdefault("metadata", {})
             inside["labels"] = {**(inside.get("labels") or {}), **owner}

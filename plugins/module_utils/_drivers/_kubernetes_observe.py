@@ -15,18 +15,17 @@ from ._base import ABSENT, Observation
 from ._kubernetes_client import Api
 from ._kubernetes_colours import colour_of, coloured
 from ._kubernetes_errors import ApiError
+from ._kubernetes_names import LABEL_OF_SERVICE, identity
 from ._kubernetes_objects import (
     DIGEST,
     KEPT,
     LABEL_COLOUR,
-    LABEL_SERVICE,
     WORKLOADS,
     Manifest,
     annotations_of,
     is_applied_by_us,
     key_of,
     labels_of,
-    ownership,
     workloads,
 )
 from ._kubernetes_rollout import READY, Progress, current_pods, progress_of
@@ -71,10 +70,10 @@ def look(
     :param kinds: only these; all that they have, and all that run something, by default.
     :raises DriverError: the API does not answer, or may not be asked for a kind that is wanted.
     """
-    needed = {(item["apiVersion"], item["kind"]) for items in wanted.values() for item in items}
+    needed = {(i["apiVersion"], i["kind"]) for items in wanted.values() for i in items if i["kind"] not in KEPT}
     asked = set(kinds) if kinds is not None else needed | {(version, kind) for kind, version in WORKLOADS.items()}
     only = next(iter(wanted)) if len(wanted) == 1 else None
-    labels = ownership(project, only)
+    labels = identity(project, only)
     found: dict[str, Found] = {name: Found() for name in wanted}
 
     def one(target: tuple[str, str, str | None]) -> list[dict[str, Any]]:
@@ -85,7 +84,7 @@ def look(
     with ThreadPoolExecutor(_THREADS) as pool:
         for items in pool.map(one, targets):
             for item in items:
-                place = found.get(labels_of(item).get(LABEL_SERVICE, ""))
+                place = found.get(labels_of(item).get(LABEL_OF_SERVICE, ""))
                 if place is not None:
                     _put(place, item)
     return found

@@ -12,7 +12,8 @@ from typing import Any
 from .._errors import DriverError, Problem
 from ._kubernetes_client import Api
 from ._kubernetes_errors import CONFLICT, ApiError
-from ._kubernetes_objects import KEPT, USUAL, Key, is_applied_by_us, key_of, labels_of, ownership, place
+from ._kubernetes_names import identity
+from ._kubernetes_objects import KEPT, USUAL, Key, is_applied_by_us, key_of, labels_of, place
 from ._kubernetes_observe import listed
 
 _THREADS = 8
@@ -34,7 +35,7 @@ def applied(
 
     :raises DriverError: the API does not answer.
     """
-    labels = ownership(project, service)
+    labels = identity(project, service)
     targets = [(kind, space) for kind in sorted(set(kinds)) if kind[1] not in KEPT for space in sorted(namespaces)]
     with ThreadPoolExecutor(_THREADS) as pool:
         lists = pool.map(lambda target: listed(api, target[0], target[1], labels, service=service), targets)
@@ -123,13 +124,13 @@ def _path(api: Api, item: Item, service: str) -> str:
 
 
 def purge(api: Api, project: str, namespaces: Collection[str], *, sleep: Sleep = time.sleep) -> list[str]:
-    """Delete an installation's volume claims, and the namespaces made for it that hold nothing else; return their names.
+    """Delete an installation's volume claims, and namespaces made for it that hold nothing else; return their names.
 
     :raises DriverError: the API refuses.
     """
     gone = []
     for namespace in namespaces:
-        claims = listed(api, ("v1", "PersistentVolumeClaim"), namespace, ownership(project), service=namespace)
+        claims = listed(api, ("v1", "PersistentVolumeClaim"), namespace, identity(project), service=namespace)
         remove(api, claims, service=namespace, timeout=GRACE_SECONDS, sleep=sleep)
         gone += [f"{namespace}/{key_of(claim).name}" for claim in claims]
         gone += _leave_namespace(api, project, namespace)
@@ -144,7 +145,7 @@ def _leave_namespace(api: Api, project: str, namespace: str) -> list[str]:
         if error.is_missing or error.is_forbidden:
             return []
         raise
-    if ownership(project).items() - labels_of(there).items() or not is_applied_by_us(there):
+    if identity(project).items() - labels_of(there).items() or not is_applied_by_us(there):
         return []
     if any(_is_in_use(api, kind, namespace) for kind in (*USUAL, ("v1", "Pod"), ("v1", "PersistentVolumeClaim"))):
         return []

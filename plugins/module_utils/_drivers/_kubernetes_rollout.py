@@ -128,7 +128,8 @@ def _is_owned(item: Item, owners: set[Any]) -> bool:
 
 
 def _is_unseen(item: Item) -> bool:
-    return (item.get("status") or {}).get("observedGeneration", 0) < item["metadata"].get("generation", 0)
+    seen: int = (item.get("status") or {}).get("observedGeneration", 0)
+    return seen < int(item["metadata"].get("generation", 0))
 
 
 def _deployment(item: Item) -> Progress:

@@ -193,7 +193,7 @@ class Update:
         _kubernetes_prune.remove(self._api, items, service=name, timeout=patience, sleep=self._sleep)
 
     def _prune(self) -> None:
-        """Delete what was applied before and is not wanted any more; where nothing was, there is nothing to look for."""
+        """Delete what was applied before and is not wanted any more."""
         if not self._found.items:
             return
         kinds = {*USUAL, *recorded_kinds(self._found.items)}

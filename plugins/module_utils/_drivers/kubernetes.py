@@ -11,20 +11,21 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from .._build import to_dict
 from .._errors import ConfigurationError, DriverError, Problem
 from .._health import HealthResult
-from .._model import AnyVerification, CommandHealthCheck, KubernetesDeployment, Scalar, ServiceDefinition
-from .._paths import WorkDir
+from .._model import AnyVerification, CommandHealthCheck, ServiceDefinition
 from .._plan import digest_of
 from . import _kubernetes_checks, _kubernetes_logs, _kubernetes_prune
 from ._base import Context, Driver, LogLine, Observation
 from ._kubernetes_apply import Applier
-from ._kubernetes_client import Api, Connection
+from ._kubernetes_client import Api
+from ._kubernetes_clusters import Clusters
 from ._kubernetes_colours import BLUE, can_be_coloured, coloured
+from ._kubernetes_manifests import manifests_for
 from ._kubernetes_objects import (
     USUAL,
     WORKLOADS,
@@ -32,22 +33,22 @@ from ._kubernetes_objects import (
     document,
     dressed,
     namespaces_of,
+    placed,
     recorded_kinds,
 )
 from ._kubernetes_observe import Found, look, observation, warnings
 from ._kubernetes_preview import preview
 from ._kubernetes_update import Update
+from ._kubernetes_workload import block
 
-Generate = Callable[..., list[Manifest]]
+Sleep = Callable[[float], None]
 
-_THREADS = 8
 _OVER = ("Succeeded", "Failed")
 
 
 class KubernetesDriver(Driver):
     """Runs services on a Kubernetes cluster.
 
-    :param generate: makes a service's manifests; see ``_kubernetes_manifests.manifests_for``.
     :param sleep: waits some seconds between looks.
     :param clock: unix time in seconds.
     """
@@ -56,20 +57,11 @@ class KubernetesDriver(Driver):
     parallelism = 16  # the cluster does the work; what is waited for is its answers
     restarts_in_place = True
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        generate: Generate | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, context: Context, *, sleep: Sleep = time.sleep, clock: Callable[[], float] = time.time) -> None:
         super().__init__(context)
-        self._connection = Connection(context)
-        self._generate = generate or _manifests_for
+        self._clusters = Clusters(context)
         self._sleep = sleep
         self._clock = clock
-        self._namespaces: set[str] = set()  # those of the services asked for, where there may be data of theirs
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -82,11 +74,10 @@ class KubernetesDriver(Driver):
                     why = "has not one Deployment with a Service before it, so that there is nothing to switch"
                     return [Problem(service.name, why, f"Set kubernetes.update of {service.name} to rolling.")]
                 manifests = coloured(manifests, BLUE)
-            api = self._connection.api()
-            applier = self._applier(api, service, fill=lambda value: value)  # secrets may not have been made yet
-            dressed_up = self._dressed(service, manifests, digest_of(self.render(service)))
+            applier = self._applier(self._api(service), service, fill=_as_it_is)  # secrets may be made later
+            wanted = self._dressed(service, manifests, digest_of(self.render(service)))
             replaces = block(service).update == "recreate"
-            return preview(applier, dressed_up, project=self.context.project, replaces=replaces)
+            return preview(applier, wanted, project=self.context.project, replaces=replaces)
         except (ConfigurationError, DriverError) as error:
             return list(error.problems)
 
@@ -95,16 +86,15 @@ class KubernetesDriver(Driver):
 
         :raises DriverError: the cluster does not answer, or refuses.
         """
-        api = self._connection.api()
-        wanted = {service.name: self._known_manifests(service) for service in services}
-        found = self._look(api, services, wanted)
-        now = self._clock()
-        return {
-            service.name: self._explained(
-                api, service, observation(wanted[service.name], found[service.name], now=now), found
-            )
-            for service in services
-        }
+        seen: dict[str, Observation] = {}
+        for cluster, group in self._clusters.grouped(services).items():
+            api = self._clusters.api(cluster)
+            wanted = {service.name: self._known_manifests(service) for service in group}
+            found = self._look(api, group, wanted)
+            for service in group:
+                now = observation(wanted[service.name], found[service.name], now=self._clock())
+                seen[service.name] = _explained(api, service.name, now, found[service.name])
+        return seen
 
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what would be applied, by kind and name, secrets still as placeholders.
@@ -112,19 +102,15 @@ class KubernetesDriver(Driver):
         :raises ConfigurationError: the definition cannot be made into objects.
         """
         manifests = self._manifests(service)
-        settings: dict[str, Any] = {
-            "objects": document(manifests),
-            "config": self.context.files.get(service.name),
-            "secrets": self.context.secrets.versions(manifests),
-        }
-        return {name: value for name, value in settings.items() if value}
+        versions = self.context.secrets.versions(manifests)
+        return {"objects": document(manifests), **({"secrets": versions} if versions else {})}
 
     def logs(self, service: ServiceDefinition, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
         """Yield the output of all its pods, oldest first.
 
         :raises DriverError: the cluster does not answer, or refuses.
         """
-        api = self._connection.api()
+        api = self._api(service)
         yield from _kubernetes_logs.read_logs(api, self._pods(api, service), service.name, follow=follow, tail=tail)
 
     def execute(self, service: ServiceDefinition, check: CommandHealthCheck) -> tuple[int, str]:
@@ -132,7 +118,7 @@ class KubernetesDriver(Driver):
 
         :raises DriverError: none runs, or the cluster does not answer or refuses.
         """
-        api = self._connection.api()
+        api = self._api(service)
         pods = [pod for pod in self._pods(api, service) if (pod.get("status") or {}).get("phase") == "Running"]
         if not pods:
             raise _kubernetes_logs.no_pod(service.name)
@@ -140,22 +126,22 @@ class KubernetesDriver(Driver):
 
     def judge(self, service: ServiceDefinition, check: AnyVerification | None) -> HealthResult | None:
         """Answer for health by the rollout, which the pods' own probes decide; verify through the API's proxy."""
-        if check is not None and not _kubernetes_checks.is_ours_to_make(check) and check in service.verify:
+        verifies = check is not None and check in service.verify
+        if verifies and check is not None and not _kubernetes_checks.is_ours_to_make(check):
             return None
         begin = time.perf_counter()
-        api = self._connection.api()
+        api = self._api(service)
         manifests = self._known_manifests(service)
         found = self._look(api, [service], {service.name: manifests}, only_running=True)[service.name]
-        seen = observation([item for item in manifests if item["kind"] in WORKLOADS], found, now=self._clock())
-        done = seen.status == "stopped" and seen.exit_code == 0
+        seen = observation([item for item in manifests if item["kind"] in _JUDGED], found, now=self._clock())
+        has_ended_well = seen.status == "stopped" and seen.exit_code == 0
         reason = seen.detail or ("it is rolled out" if seen.status == "running" else f"it is {seen.status}")
         took = round((time.perf_counter() - begin) * 1000, 3)
-        readiness = HealthResult(seen.status == "running" or done, reason, took)
-        if check is None or check not in service.verify:
+        readiness = HealthResult(seen.status == "running" or has_ended_well, reason, took)
+        if check is None or not verifies:
             return readiness
-        return _kubernetes_checks.verify(
-            api, check, manifests, readiness, service=service.name, fill=self.context.secrets.fill
-        )
+        fill = self.context.secrets.fill
+        return _kubernetes_checks.verify(api, check, manifests, readiness, service=service.name, fill=fill)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
@@ -165,10 +151,10 @@ class KubernetesDriver(Driver):
         :raises DriverError: the cluster refuses, or fields are set by somebody else.
         :raises ConfigurationError: a secret does not exist.
         """
-        api = self._connection.api()
+        api = self._api(service)
         found = self._found(api, service) if observation.exists else Found()
-        update = self._update(api, service, digest, found)
         with self._masked():
+            update = self._update(api, service, digest, found)
             if observation.is_up and observation.digest == digest:
                 update.restart()
             elif observation.is_up and update.can_switch:
@@ -184,14 +170,13 @@ class KubernetesDriver(Driver):
         """
         if not observation.exists:
             return
-        api = self._connection.api()
-        found = self._found(api, service)
+        api = self._api(service)
+        running = self._found(api, service).workloads()
         applier = self._applier(api, service)
-        bare = [item for item in found.workloads() if item["kind"] == "Pod"]
-        for item in found.workloads():
+        for item in running:
             applier.stop(item)
-        _kubernetes_prune.remove(api, bare, service=service.name, timeout=_patience(service), sleep=self._sleep)
-        if any(item["kind"] != "CronJob" for item in found.workloads()):  # what one has begun goes on to its end
+        self._remove(api, service, [item for item in running if item["kind"] == "Pod"])
+        if any(item["kind"] != "CronJob" for item in running):  # what one of those has begun goes on to its end
             self._await_end(api, service)
 
     def remove(self, service: ServiceDefinition, observation: Observation) -> None:
@@ -201,13 +186,12 @@ class KubernetesDriver(Driver):
         """
         if not observation.exists:
             return
-        api = self._connection.api()
+        api = self._api(service)
         found = self._found(api, service)
         wanted = self._known_manifests(service)
         kinds = {*USUAL, *recorded_kinds(found.items), *((item["apiVersion"], item["kind"]) for item in wanted)}
         spaces = self._spaces(service, [*wanted, *found.items])
-        items = _kubernetes_prune.applied(api, self.context.project, service.name, kinds, spaces)
-        _kubernetes_prune.remove(api, items, service=service.name, timeout=_patience(service), sleep=self._sleep)
+        self._remove(api, service, _kubernetes_prune.applied(api, self.context.project, service.name, kinds, spaces))
         self._await_end(api, service)
 
     def purge(self) -> list[str]:
@@ -215,17 +199,26 @@ class KubernetesDriver(Driver):
 
         :raises DriverError: the cluster refuses.
         """
-        return _kubernetes_prune.purge(
-            self._connection.api(), self.context.project, sorted(self._namespaces), sleep=self._sleep
-        )
+        return [
+            name
+            for cluster, namespaces in self._clusters.noted().items()
+            for name in _kubernetes_prune.purge(
+                self._clusters.api(cluster), self.context.project, namespaces, sleep=self._sleep
+            )
+        ]
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
+    def _api(self, service: ServiceDefinition) -> Api:
+        return self._clusters.api(self._clusters.of(service))
+
     def _manifests(self, service: ServiceDefinition) -> list[Manifest]:
-        block(service)
-        return self._generate(
-            service, project=self.context.project, work_dir=self.context.work_dir, env=self.context.env
+        context = self.context
+        versions = context.secrets.versions(to_dict(service))
+        made = manifests_for(
+            service, project=context.project, work_dir=context.work_dir, env=context.env, versions=versions
         )
+        return placed(made, block(service).namespace)
 
     def _known_manifests(self, service: ServiceDefinition) -> list[Manifest]:
         """Return what is wanted; nothing where the definition is wrong, which keeps nobody from looking or leaving."""
@@ -235,9 +228,8 @@ class KubernetesDriver(Driver):
             return []
 
     def _spaces(self, service: ServiceDefinition, items: Sequence[Mapping[str, Any]]) -> set[str]:
-        deployment = service.deployment.kubernetes
-        spaces = {*namespaces_of(items), *([deployment.namespace] if deployment else [])}
-        self._namespaces |= spaces
+        spaces = {*namespaces_of(items), block(service).namespace}
+        self._clusters.note(self._clusters.of(service), spaces)
         return spaces
 
     def _look(
@@ -251,8 +243,8 @@ class KubernetesDriver(Driver):
         spaces = {space for service in services for space in self._spaces(service, wanted[service.name])}
         kinds = None
         if only_running:
-            there = {kind for items in wanted.values() for item in items if (kind := item["kind"]) in WORKLOADS}
-            more = {"Pod", *(["ReplicaSet", "Service"] if "Deployment" in there else [])}
+            there = {item["kind"] for items in wanted.values() for item in items if item["kind"] in WORKLOADS}
+            more = {"Pod", "Service", "ReplicaSet"} if "Deployment" in there else {"Pod"}
             kinds = {(WORKLOADS.get(kind, "v1"), kind) for kind in there | more}
         return look(api, self.context.project, wanted, spaces, kinds=kinds)
 
@@ -265,28 +257,14 @@ class KubernetesDriver(Driver):
         found = look(api, self.context.project, wanted, spaces, kinds=[("v1", "Pod")])
         return sorted(found[service.name].pods, key=lambda pod: str(pod["metadata"]["name"]))
 
-    def _explained(
-        self, api: Api, service: ServiceDefinition, seen: Observation, found: Mapping[str, Found]
-    ) -> Observation:
-        """Add to a failure what the cluster warns of about its pods."""
-        if seen.status != "failed":
-            return seen
-        told = warnings(api, found[service.name].pods, service=service.name)
-        new = [text for text in told if text.partition(": ")[2] not in seen.detail]
-        events = f"; events: {' / '.join(new)}" if new else ""
-        return dataclasses.replace(seen, detail=f"{seen.detail}{events}")
-
     def _dressed(self, service: ServiceDefinition, manifests: Sequence[Manifest], digest: str) -> list[Manifest]:
-        read_once = {
-            "config": self.context.files.get(service.name),
-            "secrets": self.context.secrets.versions(list(manifests)),
-        }
-        checksum = digest_of(read_once) if any(read_once.values()) else None
+        versions = self.context.secrets.versions(list(manifests))
+        checksum = digest_of(versions) if versions else None
         return dressed(manifests, project=self.context.project, service=service.name, digest=digest, checksum=checksum)
 
     def _applier(self, api: Api, service: ServiceDefinition, *, fill: Callable[[Any], Any] | None = None) -> Applier:
-        force = self.context.cluster.force_conflicts
-        return Applier(api, service.name, fill=fill or self.context.secrets.fill, force=force)
+        force = self._clusters.of(service).force_conflicts
+        return Applier(api, service.name, fill=fill or self.context.secrets.fill, force=force, clock=self._clock)
 
     def _update(self, api: Api, service: ServiceDefinition, digest: str, found: Found) -> Update:
         wanted = self._dressed(service, self._manifests(service), digest)
@@ -303,6 +281,10 @@ class KubernetesDriver(Driver):
             sleep=self._sleep,
             clock=self._clock,
         )
+
+    def _remove(self, api: Api, service: ServiceDefinition, items: Sequence[Mapping[str, Any]]) -> None:
+        patience = _patience(service)
+        _kubernetes_prune.remove(api, items, service=service.name, timeout=patience, sleep=self._sleep)
 
     def _await_end(self, api: Api, service: ServiceDefinition) -> None:
         left: list[str] = []
@@ -323,29 +305,26 @@ class KubernetesDriver(Driver):
             yield
         except DriverError as error:
             mask = self.context.secrets.masked
-            problems = [Problem(p.what, mask(p.why), p.remedy) for p in error.problems]
-            raise DriverError(*problems) from None
+            raise DriverError(*(Problem(p.what, mask(p.why), p.remedy) for p in error.problems)) from None
 
 
-def block(service: ServiceDefinition) -> KubernetesDeployment:
-    """Return the service's kubernetes block.
-
-    :raises ConfigurationError: it has none.
-    """
-    kubernetes = service.deployment.kubernetes
-    if kubernetes is None:
-        remedy = f"Add deployment.kubernetes to {service.name}, or choose another mode."
-        raise ConfigurationError(Problem(service.name, "has no kubernetes block", remedy))
-    return kubernetes
+#: What tells how far a service is; its Services tell which colour serves.
+_JUDGED = frozenset({*WORKLOADS, "Service"})
 
 
-def _manifests_for(
-    service: ServiceDefinition, *, project: str, work_dir: WorkDir, env: Mapping[str, Scalar]
-) -> list[Manifest]:
-    from ._kubernetes_manifests import manifests_for
-
-    return manifests_for(service, project=project, work_dir=work_dir, env=env)
+def _explained(api: Api, service: str, seen: Observation, found: Found) -> Observation:
+    """Add to a failure what the cluster warns of about the service's pods."""
+    if seen.status != "failed":
+        return seen
+    told = warnings(api, found.pods, service=service)
+    new = [text for text in told if text.partition(": ")[2] not in seen.detail]
+    events = f"; events: {' / '.join(new)}" if new else ""
+    return dataclasses.replace(seen, detail=f"{seen.detail}{events}")
 
 
 def _patience(service: ServiceDefinition) -> float:
     return service.startup.stop_timeout + _kubernetes_prune.GRACE_SECONDS
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
