@@ -275,14 +275,16 @@ class Connection:
         settings.connection_pool_maxsize = _POOL
         files = self._files()
         try:
-            if files is None and _POD_ACCOUNT.exists():
+            if files is None and not _POD_ACCOUNT.exists():
+                raise DriverError(Problem("kubernetes", "there are no credentials for a cluster", _CHOOSE))
+            if files is None:
                 config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
             else:
                 config.load_kube_config(  # type: ignore[no-untyped-call]
                     files, self._cluster.context, client_configuration=settings
                 )
         except (config.ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DriverError(self._no_credentials(files, error)) from None
+            raise DriverError(self._no_credentials(files or str(_POD_ACCOUNT), error)) from None
         return client.ApiClient(settings)
 
     def _files(self) -> str | None:
@@ -295,9 +297,7 @@ class Connection:
         usual = Path(self._env.get("HOME") or "~").expanduser() / ".kube" / "config"
         return str(usual) if usual.exists() else None
 
-    def _no_credentials(self, files: str | None, error: Exception) -> Problem:
-        if files is None:
-            return Problem("kubernetes", "there are no credentials for a cluster", _CHOOSE)
+    def _no_credentials(self, files: str, error: Exception) -> Problem:
         missing = [name for name in files.split(os.pathsep) if name and not Path(name).exists()]
         if missing:
             return Problem("kubernetes", f"{missing[0]} does not exist", _CHOOSE)

@@ -30,6 +30,7 @@ _WRONG_TYPE = re.compile(
     r"|cannot unmarshal (?P<found>\S+) into Go struct field (?P<name>\S+)"
 )
 _IMMUTABLE = re.compile(r"immutable|updates to .* are forbidden|may not change", re.IGNORECASE)
+_LONGEST_FAULT = 120
 _TYPED_PATCH = "failed to create typed patch object"
 _RIGHTS = "docs/kubernetes.md has a role with all that is needed"
 
@@ -66,7 +67,8 @@ class ApiError(DriverError):
     def is_transient(self) -> bool:
         """Whether the same request may well succeed in a moment."""
         if self.status == CONFLICT:  # of two writers, not of two owners
-            return not self.owners and self.document.get("reason") == "Conflict"
+            said = str(self.document.get("message")).lower()
+            return self.document.get("reason") == "Conflict" and not self.owners and "precondition" not in said
         if _TYPED_PATCH in str(self.document.get("message")):  # older versions blame themselves
             return False
         return self.status in (429, 500, 502, 503, 504)
@@ -147,9 +149,15 @@ def _conflict(service: str, owned: list[tuple[str, str]], thing: str) -> Problem
     return Problem(service, why, remedy)
 
 
+def _fault(cause: Mapping[str, Any]) -> str:
+    """Return what is wrong with a field; a value that fills the screen is left out."""
+    text = str(cause.get("message", ""))
+    return text.rpartition(": ")[2] if len(text) > _LONGEST_FAULT and text.startswith("Invalid value: {") else text
+
+
 def _invalid(service: str, text: str, found: list[dict[str, Any]], thing: str) -> Problem:
     what = thing or "a manifest"
-    named = [f"{cause['field']}: {cause.get('message', '')}" for cause in found if cause.get("field")]
+    named = [f"{cause['field']}: {_fault(cause)}" for cause in found if cause.get("field")]
     if named:
         faults = "; ".join(dict.fromkeys(named))
         if _IMMUTABLE.search(faults):

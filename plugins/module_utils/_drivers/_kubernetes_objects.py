@@ -143,7 +143,8 @@ def dressed(
     kinds = json.dumps(sorted({(item["apiVersion"], item["kind"]) for item in wanted} - set(USUAL)))
     for item in wanted:
         metadata = item.setdefault("metadata", {})
-        metadata["labels"] = {**(metadata.get("labels") or {}), **owner}
+        shared = item["kind"] == "Namespace"
+        metadata["labels"] = {**(metadata.get("labels") or {}), **(identity(project) if shared else owner)}
         if item["kind"] in KEPT:
             continue
         metadata["annotations"] = {**(metadata.get("annotations") or {}), DIGEST: digest, KINDS: kinds}

@@ -53,7 +53,7 @@ def preview(applier: Applier, wanted: Sequence[Manifest], *, project: str, repla
 
 
 def _is_unknowable(error: ApiError, makes_namespace: bool) -> bool:
-    """Whether the API cannot say before it is done: without its namespace, or where an admission hook forbids to ask."""
+    """Whether the API cannot say before it is done: without its namespace, or where an admission hook forbids it."""
     kind = (error.document.get("details") or {}).get("kind")
     return (error.is_missing and kind == "namespaces" and makes_namespace) or "dry run" in str(
         error.document.get("message")

@@ -22,7 +22,13 @@ _LONGEST_PAUSE = 1.0
 #: How long the cluster itself may take beside the time that pods have to stop.
 GRACE_SECONDS = 60.0
 #: What a cluster puts into every namespace.
-_GIVEN = (("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default"))
+_GIVEN = (
+    ("ConfigMap", "kube-root-ca.crt"),
+    ("ConfigMap", "openshift-service-ca.crt"),
+    ("ServiceAccount", "builder"),
+    ("ServiceAccount", "default"),
+    ("ServiceAccount", "deployer"),
+)
 
 Item = Mapping[str, Any]
 Sleep = Callable[[float], None]

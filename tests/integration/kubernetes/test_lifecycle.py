@@ -254,7 +254,10 @@ def test_checking_touches_nothing(bench, emulator):
 
 
 def test_serials_rise_only_when_something_else_changes(bench):
-    objects = [workload(bench, "Deployment"), config_map("zone", db="@ SOA ns. admin. ${serial} 1 1 1 1\nhost A 1.2.3.4\n")]
+    objects = [
+        workload(bench, "Deployment"),
+        config_map("zone", db="@ SOA ns. admin. ${serial} 1 1 1 1\nhost A 1.2.3.4\n"),
+    ]
     bench.start(bench.service(objects=objects))
     first = bench.read("ConfigMap", "zone")["data"]["db"]
     assert "serial" not in first

@@ -14,6 +14,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._wait import verify_service
 
+from tests.fixtures.kubernetes.clusters import until
+
 
 def test_logs_of_all_pods_come_with_their_time(bench, emulator):
     service = bench.service(replicas=2)
@@ -96,5 +98,6 @@ def test_health_is_what_the_pods_own_probes_say(bench):
     health = {"type": "tcp", "port": 8080, "host": "127.0.0.1"}
     service = bench.service(image="slow", definition={"health": health})
     bench.start(service, wait="starting")
-    result = bench.driver.judge(service, build(TcpHealthCheck, health))
+    check = build(TcpHealthCheck, health)
+    result = until(lambda: bench.driver.judge(service, check), lambda found: "available" in found.reason)
     assert (result.healthy, result.reason) == (False, "0 of 1 pods are available")
