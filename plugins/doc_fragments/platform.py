@@ -33,23 +33,6 @@ options:
   engine_url:
     description: Socket or address of the container engine. It is looked for in the usual places when not given.
     type: str
-  kubernetes:
-    description: Which cluster services run on that are in the mode C(kubernetes), and how it is treated.
-    type: dict
-    default: {}
-    suboptions:
-      kubeconfig:
-        description:
-          - File with credentials, on the host. When not given, E(KUBECONFIG), C(~/.kube/config) or, in a pod, its own
-            account.
-        type: path
-      context:
-        description: Context in it. Its current one when not given.
-        type: str
-      force_conflicts:
-        description: Whether to take over fields of objects that others have set. They are an error otherwise.
-        type: bool
-        default: false
   env_vars:
     description: Environment variables that every service gets.
     type: dict
@@ -61,7 +44,6 @@ options:
 requirements:
   - Linux with Python 3.11 or later on the host
   - docker (Python library) on the host, for services in the mode C(docker)
-  - kubernetes (Python library) on the host, for services in the mode C(kubernetes)
 author:
   - Provisioning Platform contributors (@provisioning)
 """

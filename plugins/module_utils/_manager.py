@@ -68,7 +68,6 @@ class Manager:
             project=self.settings.project,
             engine=self.settings.engine,
             engine_url=self.settings.engine_url,
-            cluster=self.settings.cluster,
             env=self.settings.env,
             files={name: _config_digest(service, secrets) for name, service in services.items() if service.config},
             notify=self._emit,

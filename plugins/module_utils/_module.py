@@ -17,7 +17,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ._build import build
 from ._errors import ProvisioningError, os_problem
 from ._model import ServiceDefinition
-from ._settings import Cluster, Settings
+from ._settings import Settings
 
 PLATFORM_ARGUMENTS: dict[str, dict[str, Any]] = {
     "work_dir": {"type": "path", "default": "~/.provisioning"},
@@ -25,15 +25,6 @@ PLATFORM_ARGUMENTS: dict[str, dict[str, Any]] = {
     "project": {"type": "str", "default": "provisioning"},
     "engine": {"type": "str", "default": "docker", "choices": ["docker", "podman", "orbstack"]},
     "engine_url": {"type": "str"},
-    "kubernetes": {
-        "type": "dict",
-        "default": {},
-        "options": {
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
-            "force_conflicts": {"type": "bool", "default": False},
-        },
-    },
     "env_vars": {"type": "dict", "default": {}},
     "installation_id": {"type": "str", "default": ""},
 }
@@ -103,6 +94,5 @@ def settings_of(module: Module) -> Settings:
         project=module.params["project"],
         engine=module.params["engine"],
         engine_url=module.params["engine_url"],
-        cluster=build(Cluster, module.params["kubernetes"], path="kubernetes"),
         env=module.params["env_vars"],
     )

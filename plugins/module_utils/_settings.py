@@ -15,31 +15,15 @@ from ._paths import WorkDir, write_atomically
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """Which Kubernetes cluster is meant, and how it is treated.
-
-    :param kubeconfig: file with credentials; KUBECONFIG's, the usual one or the pod's own account when absent.
-    :param context: context in it; its current one when absent.
-    :param force_conflicts: take over fields of objects that others have set.
-    """
-
-    kubeconfig: str | None = None
-    context: str | None = None
-    force_conflicts: bool = False
-
-
-@dataclass(frozen=True)
 class Settings:
     """What holds for all services of a host.
 
-    :param cluster: the Kubernetes cluster of services in that mode.
     :param env: environment variables that every service gets.
     """
 
     project: str = "provisioning"
     engine: str = "docker"
     engine_url: str | None = None
-    cluster: Cluster = field(default_factory=Cluster)
     env: dict[str, Scalar] = field(default_factory=dict)
 
 

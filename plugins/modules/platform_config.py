@@ -63,10 +63,6 @@ engine_url:
   description: Its socket or address, where one is configured.
   returned: success
   type: str
-kubernetes:
-  description: Which cluster is meant, as far as that is configured.
-  returned: success
-  type: dict
 env_vars:
   description: Environment variables of every service.
   returned: success

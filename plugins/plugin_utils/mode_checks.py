@@ -20,6 +20,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.checks impor
     url_problems,
     variable_name_problems,
 )
+from ansible_collections.provisioning.platform.plugins.plugin_utils.kubernetes_checks import kubernetes_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import parse_published
 
 
@@ -28,6 +29,7 @@ def mode_problems(service: ServiceDefinition) -> Iterator[Problem]:
     yield from _block(service)
     yield from _binary(service)
     yield from _docker(service)
+    yield from kubernetes_problems(service)
     yield from _other_modes(service)
 
 
@@ -113,10 +115,6 @@ def _other_modes(service: ServiceDefinition) -> Iterator[Problem]:
         yield from path_problems(f"{path}.compose.file", deployment.compose.file)
         for index, text in enumerate(deployment.compose.env_files):
             yield from path_problems(f"{path}.compose.env_files[{index}]", text)
-    if deployment.kubernetes is not None:
-        yield from least_problems(f"{path}.kubernetes.replicas", deployment.kubernetes.replicas, 0)
-        if deployment.kubernetes.chart is not None and deployment.kubernetes.manifests:
-            yield Problem(f"{path}.kubernetes", "has a chart and manifests", "Keep one of them.")
     if deployment.remote is not None:
         # Any scheme: a database is remote too.
         if not _is_url(deployment.remote.url):

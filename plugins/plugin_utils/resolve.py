@@ -53,7 +53,6 @@ class Platform:
             "project": deployment.project,
             "engine": deployment.engine,
             "engine_url": deployment.engine_url,
-            "kubernetes": to_dict(deployment.kubernetes, sparse=True),
             "env_vars": dict(self.env_vars),
             "work_dir": self.work_dir,
         }

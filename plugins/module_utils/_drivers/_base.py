@@ -14,7 +14,6 @@ from .._health import HealthResult
 from .._model import AnyVerification, CommandHealthCheck, Mode, Scalar, ServiceDefinition
 from .._paths import WorkDir
 from .._secrets import SecretStore
-from .._settings import Cluster
 
 Status = Literal["absent", "stopped", "starting", "running", "failed"]
 
@@ -79,7 +78,6 @@ class Context:
     :param project: prefix of containers and networks, label of all that is ours.
     :param engine: container engine wanted: ``docker``, ``podman`` or ``orbstack``.
     :param engine_url: its socket or address; found by socket and context when absent.
-    :param cluster: the Kubernetes cluster wanted.
     :param env: the installation's ``env_vars``, given to every service.
     :param secrets: the host's secrets.
     :param files: digest of each service's configuration files, by service.
@@ -91,7 +89,6 @@ class Context:
     project: str = "provisioning"
     engine: str = "docker"
     engine_url: str | None = None
-    cluster: Cluster = field(default_factory=Cluster)
     env: Mapping[str, Scalar] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     notify: Notify = lambda *args, **data: None

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from .._errors import DriverError, Problem
-from .._settings import Cluster
 from ._kubernetes_errors import ApiError, explain, status_of
 
 if TYPE_CHECKING:
@@ -39,6 +38,18 @@ _LONGEST_PAUSE = 10.0
 _POOL = 16
 _CHOOSE = "Set deployment.kubernetes.kubeconfig and context, or KUBECONFIG on the host."
 _POD_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Which cluster is meant.
+
+    :param kubeconfig: file with credentials; KUBECONFIG's, the usual one or the pod's own account when absent.
+    :param context: context in it; its current one when absent.
+    """
+
+    kubeconfig: str | None = None
+    context: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,35 +4,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Iterable, Sequence
 
 from .._model import ServiceDefinition
-from .._settings import Cluster
-from ._base import Context
-from ._kubernetes_client import Api, Connection
+from ._kubernetes_client import Api, Cluster, Connection
 from ._kubernetes_workload import block
 
 
 class Clusters:
     """The clusters of an installation's services, each connected to when it is first needed."""
 
-    def __init__(self, context: Context) -> None:
-        self._usual = context.cluster
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connections: dict[Cluster, Connection] = {}
         self._namespaces: dict[Cluster, set[str]] = {}
 
     def of(self, service: ServiceDefinition) -> Cluster:
-        """Return the cluster of a service: its own choice, else the installation's."""
-        own = block(service)
-        return dataclasses.replace(
-            self._usual,
-            kubeconfig=own.kubeconfig or self._usual.kubeconfig,
-            context=own.context or (self._usual.context if own.kubeconfig is None else None),
-            force_conflicts=own.force_conflicts or self._usual.force_conflicts,
-        )
+        """Return the cluster of a service."""
+        return Cluster(block(service).kubeconfig, block(service).context)
 
     def api(self, cluster: Cluster) -> Api:
         """Return the API of a cluster.
@@ -40,22 +30,20 @@ class Clusters:
         :raises DriverError: it cannot be reached, or is too old.
         """
         with self._lock:
-            place = dataclasses.replace(cluster, force_conflicts=False)
-            connection = self._connections.setdefault(place, Connection(place))
+            connection = self._connections.setdefault(cluster, Connection(cluster))
         return connection.api()
 
     def grouped(self, services: Iterable[ServiceDefinition]) -> dict[Cluster, list[ServiceDefinition]]:
         """Return services by their cluster."""
         groups: dict[Cluster, list[ServiceDefinition]] = {}
         for service in services:
-            groups.setdefault(dataclasses.replace(self.of(service), force_conflicts=False), []).append(service)
+            groups.setdefault(self.of(service), []).append(service)
         return groups
 
     def note(self, cluster: Cluster, namespaces: Iterable[str]) -> None:
         """Remember where services were looked for: where there may be data of theirs once they are gone."""
         with self._lock:
-            place = dataclasses.replace(cluster, force_conflicts=False)
-            self._namespaces.setdefault(place, set()).update(namespaces)
+            self._namespaces.setdefault(cluster, set()).update(namespaces)
 
     def noted(self) -> dict[Cluster, Sequence[str]]:
         """Return the namespaces that were remembered."""

@@ -145,7 +145,7 @@ def _forbidden(service: str, text: str, thing: str) -> Problem:
 def _conflict(service: str, owned: list[tuple[str, str]], thing: str) -> Problem:
     fields = "; ".join(f"{field} is set by {owner}" for field, owner in owned)
     why = f"{thing}: {fields}" if thing else fields
-    remedy = "Leave those fields out of the definition, or take them over with deployment.kubernetes.force_conflicts."
+    remedy = "Leave those fields out of the definition, or take them over with kubernetes.force_conflicts."
     return Problem(service, why, remedy)
 
 

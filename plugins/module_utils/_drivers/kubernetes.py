@@ -59,7 +59,7 @@ class KubernetesDriver(Driver):
 
     def __init__(self, context: Context, *, sleep: Sleep = time.sleep, clock: Callable[[], float] = time.time) -> None:
         super().__init__(context)
-        self._clusters = Clusters(context)
+        self._clusters = Clusters()
         self._sleep = sleep
         self._clock = clock
 
@@ -263,7 +263,7 @@ class KubernetesDriver(Driver):
         return dressed(manifests, project=self.context.project, service=service.name, digest=digest, checksum=checksum)
 
     def _applier(self, api: Api, service: ServiceDefinition, *, fill: Callable[[Any], Any] | None = None) -> Applier:
-        force = self._clusters.of(service).force_conflicts
+        force = block(service).force_conflicts
         return Applier(api, service.name, fill=fill or self.context.secrets.fill, force=force, clock=self._clock)
 
     def _update(self, api: Api, service: ServiceDefinition, digest: str, found: Found) -> Update:

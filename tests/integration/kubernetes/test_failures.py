@@ -7,11 +7,13 @@ from __future__ import annotations
 import socket
 
 import pytest
-from ansible_collections.provisioning.platform.plugins.module_utils._drivers._kubernetes_client import Connection
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._kubernetes_client import (
+    Cluster,
+    Connection,
+)
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers.kubernetes import KubernetesDriver
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import DriverError
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
-from ansible_collections.provisioning.platform.plugins.module_utils._settings import Cluster
 from ansible_collections.provisioning.platform.plugins.module_utils._wait import last_words, wait_for_service
 
 from tests.fixtures.kubernetes.clusters import kubeconfig

@@ -13,7 +13,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._settings im
 
 
 def manager(bench, *services, events=None) -> Manager:
-    settings = Settings(project=bench.project, cluster=bench.context.cluster)
+    settings = Settings(project=bench.project)
     sinks = [events.append] if events is not None else []
     return Manager(bench.context.work_dir.root, {s.name: s for s in services}, settings, sinks=sinks)
 
@@ -62,7 +62,6 @@ def test_status_and_health_are_known_without_a_configuration(bench):
     engine = manager(bench, bench.service())
     engine.save_settings()
     opened = Manager.open(bench.context.work_dir.root)
-    assert opened.settings.cluster == bench.context.cluster
     (status,) = opened.status()
     assert (status.status, status.health) == ("running", "healthy")
     assert opened.verify()["web"] == []

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from ansible_collections.provisioning.platform.plugins.module_utils._build impor
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers.kubernetes import KubernetesDriver
 from ansible_collections.provisioning.platform.plugins.module_utils._model import CommandHealthCheck
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
-from ansible_collections.provisioning.platform.plugins.module_utils._settings import Cluster
 
 from tests.fixtures.kubernetes.clusters import Bench, kubeconfig, until
 from tests.integration.kubernetes.test_lifecycle import claim, config_map, workload
@@ -73,7 +71,8 @@ def as_installer(bench: Bench, folder: Path) -> KubernetesDriver:
     document = json.loads(path.read_text())
     document["clusters"][0]["cluster"]["certificate-authority"] = settings.ssl_ca_cert
     path.write_text(json.dumps(document))
-    return KubernetesDriver(dataclasses.replace(bench.context, cluster=Cluster(kubeconfig=str(path))))
+    bench.kubeconfig = str(path)
+    return bench.driver
 
 
 @pytest.fixture

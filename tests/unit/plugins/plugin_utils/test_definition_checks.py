@@ -44,7 +44,7 @@ DOWNLOAD = {"url": "https://x.example/f", "sha256": "0" * 64}
             "healthcheck: needs health.type command with inside: true",
         ),
         ({"compose": {"file": "c.yml"}}, "x.deployment.compose.file: 'c.yml' is not an absolute path"),
-        ({"kubernetes": {"chart": {"chart": "c"}, "manifests": ["/m"]}}, "kubernetes: has a chart and manifests"),
+        ({"kubernetes": {"chart": {"chart": "/c"}, "manifests": ["/m"]}}, "kubernetes: has a chart and manifests"),
         ({"remote": {"url": "box"}}, "x.deployment.remote.url: 'box' is not a URL"),
         ({"remote": {"url": "http://[x"}}, "x.deployment.remote.url: 'http://[x' is not a URL"),
         ({"health": {**HTTP, "url": "gitea:3000"}}, "x.health.url: 'gitea:3000' is not a URL"),

@@ -56,8 +56,8 @@ def said(name: str, thing: str = "Deployment web") -> str:
         (
             "immutable",
             (
-                'web: Deployment web cannot be changed in place: spec.selector: Invalid value: {"matchLabels":{"app":"web",'
-                '"b":"c"}}: field is immutable. Set kubernetes.update of web to recreate, or remove web first.'
+                'web: Deployment web cannot be changed in place: spec.selector: Invalid value: {"matchLabels":'
+                '{"app":"web","b":"c"}}: field is immutable. Set kubernetes.update of web to recreate, or remove web first.'
             ),
         ),
         (
@@ -71,8 +71,8 @@ def said(name: str, thing: str = "Deployment web") -> str:
             "conflict",
             (
                 'web: Deployment web: spec.template.spec.containers[name="web"].image is set by kubectl-edit; '
-                "spec.replicas is set by kubectl-scale. Leave those fields out of the definition, or take them over with "
-                "deployment.kubernetes.force_conflicts."
+                "spec.replicas is set by kubectl-scale. Leave those fields out of the definition, or take "
+                "them over with kubernetes.force_conflicts."
             ),
         ),
         ("not found", 'web: Deployment web: the Kubernetes API says: deployments.apps "web" not found.'),
