@@ -14,12 +14,12 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     ServiceDefinition,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
+    environment_problems,
     least_problems,
     path_problems,
     port_problems,
     positive_problems,
     url_problems,
-    variable_name_problems,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
 
@@ -132,7 +132,7 @@ def _exposure(path: str, service: ServiceDefinition, block: KubernetesDeployment
 
 
 def _pod(path: str, block: KubernetesDeployment) -> Iterator[Problem]:
-    yield from variable_name_problems(f"{path}.env", dict(block.env))
+    yield from environment_problems(f"{path}.env", block.env)
     for index, text in enumerate(block.tmpfs or ()):
         yield from path_problems(f"{path}.tmpfs[{index}]", text)
     yield from path_problems(f"{path}.working_dir", block.working_dir)

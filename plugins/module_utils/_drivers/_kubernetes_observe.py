@@ -21,6 +21,7 @@ from ._kubernetes_objects import (
     KEPT,
     LABEL_COLOUR,
     WORKLOADS,
+    Key,
     Manifest,
     annotations_of,
     is_applied_by_us,
@@ -135,29 +136,31 @@ def observation(wanted: Sequence[Manifest], found: Found, *, now: float) -> Obse
     missing = [key for key in keys if key not in there]
     mine = [there[key] for key in keys if key in there]
     progress, speaker = _worst(mine or own, found, now)
-    detail = progress.detail
-    if missing:
-        detail = f"{missing[0]} is gone" + (f", and {len(missing) - 1} more" if len(missing) > 1 else "")
-    elif _has_leftover(own, keys):
-        detail = "an update was interrupted"
     if speaker is None and any(key.kind in WORKLOADS for key in missing):
         progress = Progress("stopped")
     digests = {annotations_of(item).get(DIGEST) for item in mine}
-    whole = not missing and len(digests) == 1 and not _has_leftover(own, keys)
     item = speaker or own[0]
     return Observation(
         status=progress.status,
-        digest=digests.pop() if whole else None,
+        digest=digests.pop() if len(digests) == 1 else None,
         id=f"{key_of(item).namespace}/{item['kind'].lower()}/{key_of(item).name}",
         since=_since(item, found),
         exit_code=progress.exit_code,
-        detail=detail,
+        detail=progress.detail,
+        drift=_drift(own, keys),
         instances=tuple(pod["metadata"]["name"] for pod in found.pods),
     )
 
 
-def _has_leftover(own: Iterable[Mapping[str, Any]], keys: Collection[Any]) -> bool:
-    return any(LABEL_COLOUR in labels_of(item) and key_of(item) not in keys for item in own)
+def _drift(own: Sequence[Mapping[str, Any]], wanted: Collection[Key]) -> str:
+    """Say what somebody has taken away, or an interrupted update has left."""
+    there = {key_of(item) for item in own}
+    missing = [key for key in wanted if key not in there]
+    if missing:
+        return f"{missing[0]} is gone" + (f", and {len(missing) - 1} more" if len(missing) > 1 else "")
+    if any(LABEL_COLOUR in labels_of(item) and key_of(item) not in wanted for item in own):
+        return "an update was interrupted"
+    return ""
 
 
 def _worst(items: Iterable[Mapping[str, Any]], found: Found, now: float) -> tuple[Progress, Mapping[str, Any] | None]:

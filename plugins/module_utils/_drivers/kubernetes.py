@@ -155,7 +155,7 @@ class KubernetesDriver(Driver):
         found = self._found(api, service) if observation.exists else Found()
         with self._masked():
             update = self._update(api, service, digest, found)
-            if observation.is_up and observation.digest == digest:
+            if observation.is_up and observation.digest == digest and not observation.drift:
                 update.restart()
             elif observation.is_up and update.can_switch:
                 update.switch()

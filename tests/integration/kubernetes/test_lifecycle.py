@@ -198,9 +198,9 @@ def test_an_object_that_has_gone_behind_our_back_is_seen_and_made_again(bench):
     bench.api.request("DELETE", f"/api/v1/namespaces/{bench.namespace}/services/web", service="test")
     until(lambda: bench.read("Service", "web"), lambda found: found is None)
     seen = bench.observe(service)
-    assert (seen.digest, seen.detail) == (None, "Service web is gone")
+    assert (seen.status, seen.digest, seen.drift) == ("running", bench.digest(service), "Service web is gone")
     action = plan(bench, service)
-    assert (action.verb, action.reason) == ("recreate", "Service web is gone")
+    assert (action.verb, action.reason) == ("start", "Service web is gone")
     bench.start(service)
     assert bench.read("Service", "web") is not None
 

@@ -57,7 +57,8 @@ def said(name: str, thing: str = "Deployment web") -> str:
             "immutable",
             (
                 'web: Deployment web cannot be changed in place: spec.selector: Invalid value: {"matchLabels":'
-                '{"app":"web","b":"c"}}: field is immutable. Set kubernetes.update of web to recreate, or remove web first.'
+                '{"app":"web","b":"c"}}: field is immutable. Set kubernetes.update of web to recreate, '
+                "or remove web first."
             ),
         ),
         (
