@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterable, Sequence
 
 from .._model import ServiceDefinition
-from ._kubernetes_client import Api, Cluster, Connection
+from ._kubernetes_client import Api
+from ._kubernetes_connection import Cluster, Connection
 from ._kubernetes_workload import block
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -135,7 +136,7 @@ def observation(wanted: Sequence[Manifest], found: Found, *, now: float) -> Obse
     keys = [key_of(item) for item in wanted if item["kind"] not in KEPT]
     missing = [key for key in keys if key not in there]
     mine = [there[key] for key in keys if key in there]
-    progress, speaker = _worst(mine or own, found, now)
+    progress, speaker = worst(mine or own, found, now)
     if speaker is None and any(key.kind in WORKLOADS for key in missing):
         progress = Progress("stopped")
     digests = {annotations_of(item).get(DIGEST) for item in mine}
@@ -163,7 +164,7 @@ def _drift(own: Sequence[Mapping[str, Any]], wanted: Collection[Key]) -> str:
     return ""
 
 
-def _worst(items: Iterable[Mapping[str, Any]], found: Found, now: float) -> tuple[Progress, Mapping[str, Any] | None]:
+def worst(items: Iterable[Mapping[str, Any]], found: Found, now: float) -> tuple[Progress, Mapping[str, Any] | None]:
     """Return the progress of the workload that is worst off; tasks that are done say nothing about the others."""
     running = workloads(items)
     states = [(progress_of(item, found.current_pods(item), now=now), item) for item in running]
@@ -204,3 +205,13 @@ def warnings(api: Api, pods: Iterable[Mapping[str, Any]], *, service: str, limit
             message = " ".join(str(event.get("message", "")).split())
             told[f"{event.get('reason')}: {message}"[:300]] = None
     return list(told)[-limit:]
+
+
+def explained(api: Api, service: str, seen: Observation, found: Found) -> Observation:
+    """Add to a failure what the cluster warns of about the service's pods."""
+    if seen.status != "failed":
+        return seen
+    told = warnings(api, found.pods, service=service)
+    new = [text for text in told if text.partition(": ")[2] not in seen.detail]
+    events = f"; events: {' / '.join(new)}" if new else ""
+    return dataclasses.replace(seen, detail=f"{seen.detail}{events}")

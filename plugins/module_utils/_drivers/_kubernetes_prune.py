@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .._errors import DriverError, Problem
+from .._model import ServiceDefinition
 from ._kubernetes_client import Api
 from ._kubernetes_errors import CONFLICT, ApiError
 from ._kubernetes_names import identity
@@ -32,6 +33,11 @@ _GIVEN = (
 
 Item = Mapping[str, Any]
 Sleep = Callable[[float], None]
+
+
+def patience_for(service: ServiceDefinition) -> float:
+    """Return for how many seconds a service and what it has made may take to go."""
+    return service.startup.stop_timeout + GRACE_SECONDS
 
 
 def applied(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from ansible_collections.provisioning.platform.plugins.module_utils._drivers._kubernetes_client import (
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._kubernetes_connection import (
     Cluster,
     Connection,
 )
