@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MINIMUM_VERSION = (1, 25)
 
-_POOL = 16
+_POOL = 128  # more than there are ever threads: a pool that overflows complains
 _CHOOSE = "Set deployment.kubernetes.kubeconfig and context, or KUBECONFIG on the host."
 _POD_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
