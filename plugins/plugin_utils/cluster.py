@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
@@ -34,7 +35,8 @@ def with_common_settings(service: ServiceDefinition, config: KubernetesConfig) -
         block,
         namespace=block.namespace if block.namespace != DEFAULT_NAMESPACE else config.namespace,
         kubeconfig=block.kubeconfig or config.kubeconfig,
-        context=block.context or config.context,
+        # A context belongs to the file it is in.
+        context=block.context or (config.context if block.kubeconfig is None else None),
         node_address=block.node_address or config.node_address,
         image_pull_secrets=block.image_pull_secrets or list(config.image_pull_secrets),
         expose=expose,
@@ -73,6 +75,65 @@ def generation_problems(service: ServiceDefinition, *, work_dir: str, platform_c
     except ConfigurationError as error:
         return [_with_way_out(problem, service) if platform_chose else problem for problem in error.problems]
     return []
+
+
+def cluster_clashes(services: Mapping[str, ServiceDefinition]) -> Iterator[Problem]:
+    """Yield what two services on one cluster cannot both have."""
+    taken: dict[tuple[object, ...], str] = {}
+    for name, service in services.items():
+        for key, what, setting in _claimed(service):
+            if key in taken:
+                why = f"{name} and {taken[key]} both take {what}"
+                yield Problem(f"{name}.deployment.{setting}", why, "Choose another one.")
+            taken.setdefault(key, name)
+
+
+def cluster_warnings(services: Mapping[str, ServiceDefinition], platform: str) -> list[str]:
+    """Return what the owner of an installation on a cluster should know.
+
+    :param platform: the configuration's ``deployment.platform``.
+    """
+    warnings = [
+        f"{name}: its pods run as root, which a namespace under the restricted standard refuses. "
+        "Set kubernetes.user to the number of another user."
+        for name, service in services.items()
+        if service.mode == "kubernetes" and _runs_as_root(service)
+    ]
+    processes = [name for name, service in services.items() if service.mode == "binary"]
+    if platform == "Kubernetes" and processes:
+        verb = "stays a process" if len(processes) == 1 else "stay processes"
+        warnings.append(
+            f"{', '.join(processes)}: {verb} on the host, for want of a kubernetes or docker block or by its owner's "
+            "choice; the rest is on the cluster."
+        )
+    return warnings
+
+
+def _claimed(service: ServiceDefinition) -> Iterator[tuple[tuple[object, ...], str, str]]:
+    """Yield what a service takes on its cluster alone: key, in words, and the setting that says so."""
+    block = service.deployment.kubernetes
+    if service.mode != "kubernetes" or block is None:
+        return
+    cluster = (block.kubeconfig, block.context)
+    exposed = block.expose
+    if exposed.type == "NodePort":
+        for number in (exposed.node_port, *exposed.node_ports.values()):
+            if number is not None:
+                yield (cluster, "port", number), f"port {number} of the nodes", "kubernetes.expose"
+    if exposed.type == "Ingress":
+        place = f"{exposed.host}{exposed.path}"
+        yield (cluster, "ingress", place), f"the ingress {place}", "kubernetes.expose"
+    if block.chart is not None:
+        release = block.chart.release or service.name
+        yield (cluster, "release", block.namespace, release), f"the release {release}", "kubernetes.chart.release"
+
+
+def _runs_as_root(service: ServiceDefinition) -> bool:
+    docker, block = service.deployment.docker, service.deployment.kubernetes
+    if block is None or block.chart is not None or block.objects:
+        return False
+    user = block.user or (docker.user if docker else None)
+    return (user or "").partition(":")[0] == "0"
 
 
 def _with_way_out(problem: Problem, service: ServiceDefinition) -> Problem:

@@ -118,3 +118,46 @@ def test_paths_of_the_block_may_begin_at_home_and_those_in_pods_and_values_stay(
     block = block_of(install({"web": {"deployment": web}}))
     assert (block.kubeconfig, block.chart.chart) == ("/home/me/kube", "/home/me/charts/web")
     assert block.chart.values == {"path": "~/x"}
+
+
+NODE_PORT = {"expose": {"type": "NodePort", "node_port": 30080}}
+INGRESS = {"expose": {"type": "Ingress", "host": "x.example"}}
+CHART = {"chart": {"chart": "/c", "release": "r"}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "clash"),
+    [
+        (NODE_PORT, NODE_PORT, "both take port 30080 of the nodes"),
+        (NODE_PORT, {**NODE_PORT, "context": "other"}, None),
+        (NODE_PORT, {"expose": {"type": "NodePort", "node_port": 30081}}, None),
+        (INGRESS, INGRESS, "both take the ingress x.example/"),
+        (INGRESS, {"expose": {**INGRESS["expose"], "path": "/b"}}, None),
+        (CHART, CHART, "both take the release r"),
+        (CHART, {**CHART, "namespace": "other"}, None),
+    ],
+)
+def test_two_services_cannot_have_one_thing_of_a_cluster(install, faults_of, one, other, clash):
+    services = {
+        "a": {"port": 80, "deployment": {**WEB, "kubernetes": one}},
+        "b": {"port": 80, "deployment": {**WEB, "kubernetes": other}},
+    }
+    if clash is None:
+        install(services, deployment=cluster())
+    else:
+        (fault,) = faults_of(install, services, deployment=cluster())
+        assert clash in fault
+
+
+@pytest.mark.parametrize(("user", "warned"), [(None, False), ("0", True), ("0:0", True), ("1000:0", False)])
+def test_pods_that_run_as_root_are_warned_of(install, user, warned):
+    docker = {"mode": "docker", "docker": {"image": "x", **({"user": user} if user else {})}}
+    warnings = install({"web": {"deployment": docker}}, deployment=cluster()).warnings
+    assert any("run as root" in warning for warning in warnings) is warned
+    assert install({"web": {"deployment": docker}}).warnings == ()
+
+
+def test_what_stays_off_the_cluster_is_told(install):
+    services = {"web": {"deployment": WEB}, "a": {"deployment": {"mode": "binary", "binary": {"command": "x"}}}}
+    (warning,) = install(services, deployment=cluster()).warnings
+    assert warning.startswith("a: stays a process on the host")
