@@ -145,11 +145,15 @@ def purge(api: Api, project: str, namespaces: Collection[str], *, sleep: Sleep =
         claims = listed(api, ("v1", "PersistentVolumeClaim"), namespace, identity(project), service=namespace)
         remove(api, claims, service=namespace, timeout=GRACE_SECONDS, sleep=sleep)
         gone += [f"{namespace}/{key_of(claim).name}" for claim in claims]
-        gone += _leave_namespace(api, project, namespace)
+        gone += leave_namespace(api, project, namespace)
     return gone
 
 
-def _leave_namespace(api: Api, project: str, namespace: str) -> list[str]:
+def leave_namespace(api: Api, project: str, namespace: str) -> list[str]:
+    """Delete a namespace that was made for an installation and holds nothing any more; return its name, if it was.
+
+    :raises DriverError: the API refuses.
+    """
     place_of = api.kind("v1", "Namespace", service=namespace).path(None, namespace)
     try:
         there = api.request("GET", place_of, service=namespace)
@@ -171,5 +175,10 @@ def _leave_namespace(api: Api, project: str, namespace: str) -> list[str]:
 
 
 def _is_in_use(api: Api, kind: tuple[str, str], namespace: str) -> bool:
-    found = listed(api, kind, namespace, {}, service=namespace, needed=[kind])
+    try:
+        found = listed(api, kind, namespace, {}, service=namespace, needed=[kind])
+    except ApiError as error:
+        if error.is_forbidden:  # who knows
+            return True
+        raise
     return any((kind[1], key_of(item).name) not in _GIVEN for item in found)

@@ -145,8 +145,20 @@ class KubernetesDriver(Driver):
             self._way(service).remove(service)
             self._await_end(service)
 
+    def clean(self) -> list[str]:
+        """Delete the namespaces that were made for the installation and hold nothing any more; return their names.
+
+        :raises DriverError: the cluster refuses.
+        """
+        return [
+            name
+            for cluster, namespaces in self._clusters.noted().items()
+            for namespace in namespaces
+            for name in _kubernetes_prune.leave_namespace(self._clusters.api(cluster), self.context.project, namespace)
+        ]
+
     def purge(self) -> list[str]:
-        """Delete the volume claims of the installation, and namespaces made for it that hold nothing else.
+        """Delete the volume claims of the installation, and then its namespaces, too; return their names.
 
         :raises DriverError: the cluster refuses.
         """

@@ -156,6 +156,16 @@ def test_all_goes_but_data_until_that_is_purged(bench):
     until(lambda: bench.read("PersistentVolumeClaim", "data"), lambda found: found is None)
 
 
+def test_a_namespace_that_was_made_for_the_installation_goes_with_the_last_of_it(bench):
+    one, two = bench.service("one"), bench.service("two")
+    bench.start(one)
+    bench.start(two)
+    bench.driver.remove(one, bench.observe(one))
+    assert bench.driver.clean() == []
+    bench.driver.remove(two, bench.observe(two))
+    assert bench.driver.clean() == [bench.namespace]
+
+
 def test_a_namespace_that_others_made_or_use_stays(bench):
     bench.make_namespace()
     service = bench.service()
