@@ -266,6 +266,7 @@ _FAULTS = {
     "Temporary failure in name resolution": "its name cannot be resolved",
     "No route to host": "there is no way to it",
     "Connection reset": "the connection was reset",
+    "Remote end closed": "it closed the connection without an answer",
 }
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.kubernetes.clusters import Bench, make_bench, running_cluster
-from tests.fixtures.kubernetes.emulator import Emulator, Running
+from tests.fixtures.kubernetes.emulator import Emulator
+from tests.fixtures.kubernetes.server import Running
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._secrets imp
 from ansible_collections.provisioning.platform.plugins.module_utils._wait import last_words, wait_for_service
 
 from tests.fixtures.kubernetes.clusters import kubeconfig
-from tests.fixtures.kubernetes.emulator import Refusal, Running
+from tests.fixtures.kubernetes.emulator import Refusal
+from tests.fixtures.kubernetes.server import Running
 from tests.integration.kubernetes.test_lifecycle import config_map, workload
 
 

@@ -61,6 +61,15 @@ def test_a_green_that_runs_but_does_not_verify_goes_too(bench, emulator):
     assert (colour(bench), bench.deployment("web-green")) == ("blue", None)
 
 
+def test_a_rolling_service_can_take_on_colours(bench):
+    bench.start(bench.service())
+    service = bench.service(update="blue-green", env={"A": "1"})
+    bench.start(service)
+    assert colour(bench) == "blue"
+    until(lambda: bench.deployment(), lambda found: found is None)
+    assert plan(bench, service).verb == "none"
+
+
 def test_a_service_with_colours_can_go_back_to_rolling(bench):
     bench.start(bench.service(update="blue-green"))
     service = bench.service(env={"A": "1"})
