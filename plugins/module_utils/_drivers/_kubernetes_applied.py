@@ -20,7 +20,6 @@ from ._kubernetes_clusters import Clusters
 from ._kubernetes_colours import BLUE, can_be_coloured, coloured
 from ._kubernetes_manifests import manifests_for
 from ._kubernetes_objects import (
-    USUAL,
     WORKLOADS,
     Manifest,
     document,
@@ -162,7 +161,7 @@ class AppliedServices:
         api = self._api(service)
         found = self._found(api, service)
         wanted = self.manifests(service)
-        kinds = {*USUAL, *recorded_kinds(found.items), *((item["apiVersion"], item["kind"]) for item in wanted)}
+        kinds = recorded_kinds(found.items) | {(item["apiVersion"], item["kind"]) for item in [*wanted, *found.items]}
         spaces = self._spaces(service, [*wanted, *found.items])
         items = _kubernetes_prune.applied(api, self._context.project, service.name, kinds, spaces)
         patience = _kubernetes_prune.patience_for(service)

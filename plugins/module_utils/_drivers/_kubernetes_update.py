@@ -16,7 +16,7 @@ from ._kubernetes_checks import is_ours_to_make, verify
 from ._kubernetes_client import Api
 from ._kubernetes_colours import BLUE, can_be_coloured, colour_of, coloured, other
 from ._kubernetes_logs import execute, read_logs
-from ._kubernetes_objects import DIGEST, USUAL, Manifest, annotations_of, key_of, recorded_kinds, workloads
+from ._kubernetes_objects import DIGEST, Manifest, annotations_of, key_of, recorded_kinds, workloads
 from ._kubernetes_observe import Found, look
 from ._kubernetes_rollout import progress_of
 
@@ -196,7 +196,7 @@ class Update:
         """Delete what was applied before and is not wanted any more."""
         if not self._found.items:
             return
-        kinds = {*USUAL, *recorded_kinds(self._found.items)}
+        kinds = recorded_kinds(self._found.items) | {(item["apiVersion"], item["kind"]) for item in self._found.items}
         items = _kubernetes_prune.applied(self._api, self._project, self._service.name, kinds, self._namespaces)
         _kubernetes_prune.prune(self._api, items, self._keys(), service=self._service.name)
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._kubernetes_connection import (
@@ -106,6 +107,17 @@ def test_kinds_that_we_may_not_see_and_do_not_use_are_no_problem(bench, emulator
     changed = bench.service(env={"A": "b"})
     bench.start(changed)
     bench.driver.remove(changed, bench.observe(changed))
+
+
+def test_what_may_not_be_looked_for_is_not_left_behind_in_silence(bench, emulator):
+    quota = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "own"}}
+    quota["spec"] = {"limits": [{"type": "Container", "max": {"memory": "64Gi"}}]}
+    service = bench.service(objects=[workload(bench, "Deployment"), quota])
+    bench.start(service)
+    seen = bench.observe(service)
+    emulator.forbidden = {("list", "limitranges")}
+    with pytest.raises(DriverError, match="may not list limitranges"):
+        bench.driver.remove(service, seen)
 
 
 def test_a_namespace_that_exists_needs_no_right_to_make_one(bench, emulator):
@@ -228,6 +240,14 @@ def test_credentials_that_are_not_accepted(bench, emulator, running, monkeypatch
     path = kubeconfig(running.url, tmp_path, token="bad")
     said = problem_of(bench, monkeypatch, Cluster(kubeconfig=str(path)))
     assert f"the cluster {running.url} does not accept the credentials. Log in again" in said
+
+
+def test_a_host_without_the_client(bench, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    said = problem_of(bench, monkeypatch, Cluster())
+    assert said == (
+        "kubernetes: the Python package kubernetes is not installed. Install it on the host: pip install kubernetes."
+    )
 
 
 def test_no_credentials_at_all(bench, monkeypatch, tmp_path):

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.provisioning.platform.plugins.module_utils._build import build
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import ABSENT
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import diff_of
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 
@@ -84,6 +86,21 @@ def test_a_service_that_moves_to_another_namespace_leaves_the_old_one(bench):
     assert bench.observe(service) == ABSENT
     engine.converge({"web": "absent"})
     bench.api.request("DELETE", f"/api/v1/namespaces/{bench.namespace}-two", service="test")
+
+
+def test_a_process_waits_for_what_is_on_the_cluster_and_goes_before_it(bench):
+    binary = {"mode": "binary", "binary": {"command": "sleep", "args": ["1000"]}}
+    process = build(
+        ServiceDefinition, {"name": "process", "deployment": binary, "depends_on": {"web": {"condition": "healthy"}}}
+    )
+    web, events = bench.service(), []
+    assert converge(bench, web, process, events=events)[1] == {"web": "healthy", "process": "healthy"}
+    started = [(event.kind, event.service) for event in events]
+    assert started.index(("service.healthy", "web")) < started.index(("service.started", "process"))
+    events.clear()
+    assert converge(bench, web, process, goal="absent", events=events)[1] == {"web": "removed", "process": "removed"}
+    gone = [event.service for event in events if event.kind == "service.removed"]
+    assert gone == ["process", "web"]
 
 
 def test_never_healthy_is_a_failure_with_the_clusters_words(bench):
