@@ -13,6 +13,8 @@ from ._kubernetes_mounts import Mounts, claim_spec
 from ._kubernetes_network import headless_name
 from ._kubernetes_workload import Workload, block
 
+#: Ways of access that leave a volume to one node, or one pod, at a time.
+ONE_NODE = ("ReadWriteOnce", "ReadWriteOncePod")
 #: Kubernetes' own patience with a rollout, in seconds; a service that may take longer to start gets more.
 _PROGRESS_DEADLINE = 600
 _PROGRESS_MARGIN = 60
@@ -37,7 +39,7 @@ def workload_object(
     else:
         version = "apps/v1"
         own = (
-            _deployment(service, mounts) if workload.kind == "Deployment" else _stateful_set(service, mounts, metadata)
+            _deployment(service, mounts) if workload.kind == "Deployment" else _stateful_set(service, mounts, selector)
         )
         spec = {"replicas": workload.replicas, "selector": {"matchLabels": dict(selector)}, **own}
     return {
@@ -51,7 +53,7 @@ def workload_object(
 def _deployment(service: ServiceDefinition, mounts: Mounts) -> dict[str, Any]:
     wanted = block(service)
     # A volume that one node alone may use is given up by the old pod before the new one gets it.
-    one_at_a_time = bool(mounts.claims) and wanted.storage.access_mode in ("ReadWriteOnce", "ReadWriteOncePod")
+    one_at_a_time = bool(mounts.claims) and wanted.storage.access_mode in ONE_NODE
     strategy: dict[str, Any] = {"type": "Recreate"}
     if wanted.update != "recreate" and not one_at_a_time:
         strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
@@ -59,11 +61,10 @@ def _deployment(service: ServiceDefinition, mounts: Mounts) -> dict[str, Any]:
     return {"strategy": strategy, "progressDeadlineSeconds": deadline}
 
 
-def _stateful_set(service: ServiceDefinition, mounts: Mounts, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    # The claims outlive what made them, and are found by the labels of the service.
+def _stateful_set(service: ServiceDefinition, mounts: Mounts, identity: Mapping[str, str]) -> dict[str, Any]:
+    # The claims outlive what made them, and are found by the labels that never change: nor may a template of claims.
     claims = [
-        {"metadata": {"name": claim, "labels": dict(metadata["labels"])}, "spec": claim_spec(service)}
-        for claim in mounts.claims
+        {"metadata": {"name": claim, "labels": dict(identity)}, "spec": claim_spec(service)} for claim in mounts.claims
     ]
     spec = {
         "serviceName": headless_name(service.name),

@@ -19,7 +19,7 @@ from .._errors import ConfigurationError, Problem
 from .._model import Scalar, ServiceDefinition
 from .._paths import WorkDir
 from .._secrets import references
-from ._kubernetes_controllers import workload_object
+from ._kubernetes_controllers import ONE_NODE, workload_object
 from ._kubernetes_mounts import LARGEST_BYTES, Mounts, claim_spec, config_name, entries_of, mounts_of
 from ._kubernetes_names import ANNOTATION_CHECKSUM, FOREIGN_NAMESPACES, common_labels, identity, object_name
 from ._kubernetes_network import ingresses, services
@@ -115,7 +115,12 @@ def _problems(service: ServiceDefinition, workload: Workload, mounts: Mounts, wo
     if size > LARGEST_BYTES:
         why = f"its configuration has {size} bytes, and a cluster takes {LARGEST_BYTES} at most"
         problems.append(Problem(service.name, why, "Put what is large into its image or on a volume."))
-    shareable = not mounts.claims or block(service).storage.access_mode == "ReadWriteMany"
+    access_mode = block(service).storage.access_mode
+    if workload.kind == "Deployment" and workload.replicas > 1 and mounts.claims and access_mode in ONE_NODE:
+        why = f"its {workload.replicas} pods share a volume that one node alone may use ({access_mode})"
+        remedy = f"Set kubernetes.kind of {service.name} to StatefulSet, or storage.access_mode to ReadWriteMany."
+        problems.append(Problem(service.name, why, remedy))
+    shareable = not mounts.claims or access_mode == "ReadWriteMany"
     if block(service).update == "blue-green" and not (workload.kind == "Deployment" and shareable):
         why = f"update blue-green runs old and new at once, which a {workload.kind} with its data cannot"
         problems.append(Problem(service.name, why, f"Set kubernetes.update of {service.name} to rolling."))

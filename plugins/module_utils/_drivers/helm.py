@@ -114,12 +114,18 @@ class HelmReleases:
         release = commands.release_of(service)
         return list(difflib.unified_diff(before, after, f"{release} now", f"{release} wanted", lineterm=""))
 
-    def manifest(self, service: ServiceDefinition) -> str:
-        """Return the YAML of all objects of a release, empty where there is none: what to scale, what to look at.
+    def objects(self, service: ServiceDefinition) -> list[dict[str, Any]]:
+        """Return the objects of a release, none where there is none: what to look at, and what to scale.
 
         :raises DriverError: the cluster does not answer.
+        :raises PrerequisiteError: there is no helm.
         """
-        return self._run(service, commands.manifest(service)) if self.history(service) else ""
+        if not self.history(service):
+            return []
+        import yaml  # the client of the API, without which this mode has no use, brings it
+
+        text = self._run(service, commands.manifest(service))
+        return [document for document in yaml.safe_load_all(text) if isinstance(document, dict)]
 
     # Doing
 

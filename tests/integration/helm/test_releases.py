@@ -66,7 +66,7 @@ def test_a_release_is_installed_seen_brought_up_to_date_and_removed(releases, we
     assert (second.status, second.digest) == ("running", "d2")
     assert observed(releases, web()) == second
     assert kubectl("get", "deployment", "web", "-n", namespace, "-o", "jsonpath={.spec.replicas}") == "2"
-    assert "kind: Deployment" in releases.manifest(web())
+    assert [item["kind"] for item in releases.objects(web())] == ["Secret", "Deployment"]
     releases.remove(web(), second)
     assert observed(releases, web()) == ABSENT
     releases.remove(web(), ABSENT)

@@ -171,6 +171,15 @@ def test_a_claim_has_the_size_and_class_that_are_asked_for():
     ]
 
 
+def test_the_template_of_claims_never_changes_with_labels():
+    claims = [
+        one(made({"volumes": ["a:/a"]}, labels=labels), "StatefulSet")["spec"]["volumeClaimTemplates"]
+        for labels in ({}, {"team": "a"})
+    ]
+    assert claims[0] == claims[1]
+    assert claims[0][0]["metadata"]["labels"]["io.provisioning/service"] == "web"
+
+
 def test_a_named_volume_is_not_taken_for_the_data_folder():
     manifests = made({"volumes": ["data:/a", "/w/data/web:/b"]})
     assert len(one(manifests, "StatefulSet")["spec"]["volumeClaimTemplates"]) == 2
@@ -529,6 +538,7 @@ def test_a_namespace_among_the_users_objects_is_the_one_that_is_made():
         (service({}, {"ports": ["80:80/sctp"]}), "write [port:]container[/udp]"),
         (service({"tmpfs": ["/run:size=much"]}), "not an amount of memory"),
         (service({"volumes": ["a:/x"], "tmpfs": ["/x"]}), "mounts /x twice"),
+        (service({"volumes": ["a:/x"]}, {"kind": "Deployment", "replicas": 2}), "share a volume that one node alone"),
         (service({"volumes": ["a:/x"]}, {"update": "blue-green"}), "Set kubernetes.update of web to rolling."),
         (service(config=[{"dest": "/w/config/web/x", "content": "x" * (1 << 21)}]), "takes 1048576 at most"),
         (service(health={"type": "command", "command": ["x"]}), "with inside: true"),
