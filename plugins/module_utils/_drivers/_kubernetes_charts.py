@@ -89,10 +89,7 @@ class ChartServices:
 
         :raises DriverError: the cluster does not answer, or refuses.
         """
-        import yaml  # the official client needs it, too
-
-        found = [item for item in yaml.safe_load_all(self._releases.manifest(service)) if isinstance(item, dict)]
-        return placed([item for item in found if item.get("kind")], block(service).namespace)
+        return placed([item for item in self._releases.objects(service) if item.get("kind")], block(service).namespace)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 

@@ -156,6 +156,15 @@ def test_all_goes_but_data_until_that_is_purged(bench):
     until(lambda: bench.read("PersistentVolumeClaim", "data"), lambda found: found is None)
 
 
+def test_data_of_a_stateful_service_outlives_it_and_is_purged(bench):
+    service = bench.service(volumes=["data:/data"], definition={"startup": {"timeout": 20, "stop_timeout": 1}})
+    bench.driver.start(service, bench.observe(service), bench.digest(service))
+    until(lambda: bench.read("PersistentVolumeClaim", "volume-data-web-0"), lambda found: found is not None)
+    bench.driver.remove(service, bench.observe(service))
+    assert bench.read("PersistentVolumeClaim", "volume-data-web-0") is not None
+    assert bench.driver.purge() == [f"{bench.namespace}/volume-data-web-0", bench.namespace]
+
+
 def test_a_namespace_that_was_made_for_the_installation_goes_with_the_last_of_it(bench):
     one, two = bench.service("one"), bench.service("two")
     bench.start(one)
