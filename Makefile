@@ -23,7 +23,7 @@ IN_DEV := PATH="$(BIN):$$PATH" ANSIBLE_CONFIG="$(ROOT)/ansible.cfg"
 # What tests need of Debian besides Python: two container engines and a name server for the second one's networks, what
 # test images are built from, a browser, a terminal, and the tools that make small hosts and full disks.
 TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-certificates iproute2 procps uidmap \
-	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl openssh-client docker-registry
+	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl openssh-client openssh-server docker-registry
 
 .PHONY: help run uninstall test lint types docs unit integration e2e molecule sanity benchmark format clean \
 	run-venv dev-venv test-packages

@@ -58,6 +58,8 @@ class HttpHealthCheck(HealthCheck):
     expected_body: str | None = _described("Text that the answer must contain.")
     verify_tls: bool = _described("Check the certificate of an https URL.", True)
     ca_file: str | None = _described("CA bundle for an https URL; the system's when absent.")
+    client_certificate: str | None = _described("Client certificate for an https URL, PEM.")
+    client_key: str | None = _described("Key of the client certificate, PEM; it may be in the certificate's file.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,9 +208,10 @@ class RemoteDeployment:
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     url: str
-    ca_file: str | None = _described("CA bundle for https.")
+    ca_file: str | None = _described("CA bundle for https; the system's when absent.")
     client_certificate: str | None = _described("Client certificate, PEM.")
-    client_key: str | None = _described("Key of the client certificate, PEM.")
+    client_key: str | None = _described("Key of the client certificate, PEM; it may be in the certificate's file.")
+    token: str | None = _described("Bearer token of its checks, as ${secret.NAME}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,7 +255,7 @@ class ResourceLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class SecretSpec:
-    """A secret that is made once, where it is missing.
+    """A secret that is made once, where it is missing, or given by the environment of who installs.
 
     ``htpasswd`` is a line for a password file, derived from another secret of the same service.
     """
@@ -263,6 +266,7 @@ class SecretSpec:
     format: Literal["password", "hex", "base64", "htpasswd"] = _described("What it looks like.", "password")
     of: str | None = _described("htpasswd: the secret that is the password.")
     user: str | None = _described("htpasswd: the user's name.")
+    environment: str | None = _described("Variable of the installing machine's environment to take it from.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,6 +327,11 @@ class ServiceDefinition:
     def mode(self) -> Mode:
         """The mode in use."""
         return self.deployment.mode
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is ours to start and to stop; what runs elsewhere is only used."""
+        return self.deployment.mode != "remote"
 
     @property
     def url(self) -> str | None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers.remote import endpoint_of
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._model import (
     KubernetesDeployment,
@@ -15,6 +15,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     ServiceDefinition,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._model_kubernetes import KubernetesExposure
+from ansible_collections.provisioning.platform.plugins.module_utils._replicas import count
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import (
     PublishedPort,
     bracketed,
@@ -38,7 +39,6 @@ _PLACES: dict[Mode, Place] = {
     "kubernetes": "cluster",
     "remote": "elsewhere",
 }
-_SCHEME_PORTS = {"http": 80, "https": 443, "postgres": 5432, "postgresql": 5432}
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,28 @@ def address_of(
     if target.mode == "compose" and asker == "container":
         return _address(target, target.name, number)
     return _on_host(asker, target, target.bind_address, number, domain)
+
+
+def replica_addresses(
+    asker: Place,
+    target: ServiceDefinition,
+    *,
+    project: str,
+    domain: str = "localhost",
+    port: str | None = None,
+) -> list[Address] | Problem:
+    """Return the address of each replica of ``target``, of which there may be one, or why they are not reached.
+
+    :param project: the installation's ``deployment.project``, by which containers are called.
+    """
+    first = address_of(asker, target, domain=domain, port=port)
+    amount = count(target)
+    if isinstance(first, Problem) or amount == 1:
+        return first if isinstance(first, Problem) else [first]
+    if target.mode == "docker" and asker == "container":
+        names = [f"{project}-{target.name}-{number}" for number in range(1, amount + 1)]
+        return [_address(target, name, first.port) for name in names]
+    return [_address(target, first.host, first.port + index) for index in range(amount)]
 
 
 def _container(asker: Place, target: ServiceDefinition, number: int, domain: str) -> Reached:
@@ -195,8 +217,8 @@ def _through_ingress(target: ServiceDefinition, exposed: KubernetesExposure, num
     if not exposed.host or exposed.host.startswith("*"):
         why = "names no single host under which it is reached"
         return Problem(f"{_path(target)}.expose.host", why, "Write the host's whole name.")
-    scheme = "https" if exposed.tls_secret else "http"
-    return Address(exposed.host, _SCHEME_PORTS[scheme], f"{scheme}://{exposed.host}{exposed.path.rstrip('/')}")
+    scheme, port = ("https", 443) if exposed.tls_secret else ("http", 80)
+    return Address(exposed.host, port, f"{scheme}://{exposed.host}{exposed.path.rstrip('/')}")
 
 
 def _published_at(asker: Place, target: ServiceDefinition, address: str | None, number: int, domain: str) -> Reached:
@@ -219,14 +241,11 @@ def _path(target: ServiceDefinition) -> str:
 
 def _remote(asker: Place, target: ServiceDefinition) -> Reached:
     url = target.deployment.remote.url if target.deployment.remote else ""
-    try:
-        parts = urlsplit(url)
-        host, number = parts.hostname, parts.port or target.port or _SCHEME_PORTS.get(parts.scheme)
-    except ValueError:
-        host, number = None, None
-    if not host or number is None:
+    end = endpoint_of(url, target.port)
+    if end is None:
         remedy = "Write scheme, host and port, e.g. https://host.example:8443."
         return Problem(f"{target.name}.deployment.remote.url", "does not say where to connect to", remedy)
+    host, number = end
     if asker in _INHABITANTS and (host == "localhost" or is_loopback(host)):
         why = f"{host} is not {target.name} where a {_INHABITANTS[asker]} looks it up"
         return Problem(f"{target.name}.deployment.remote.url", why, "Write a name or address of its machine.")

@@ -23,6 +23,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses im
     Reached,
     address_of,
     place_of,
+    replica_addresses,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import environment_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.cluster import (
@@ -187,6 +188,12 @@ class Resolver:
                 deployment=self._surroundings.deployment(),
                 services=services,
                 reach=lambda name, port: book(name, port, f"{service.name}.config"),
+                spread=lambda name: replica_addresses(
+                    _place(service, name, f"{service.name}.config"),
+                    services[name],
+                    project=self._config.deployment.project,
+                    domain=self._config.deployment.domain,
+                ),
                 secret=lambda names: secret_placeholder(names, service.name, self._surroundings),
             )
             return renderer.render(template)

@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers.remote import default_check
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._model import (
     ConfigFile,
@@ -80,6 +81,8 @@ def settle(
     """
     settled = definition if mode_chosen else _on_platform(definition, platform)
     settled = _with_addresses(settled)
+    if settled.mode == "remote" and settled.deployment.remote is not None and settled.health is None:
+        settled = dataclasses.replace(settled, health=default_check(settled))
     files, problems = _in_folder(settled, config_dir)
     return dataclasses.replace(settled, config=files), problems
 

@@ -12,11 +12,13 @@ from ._base import Context, Driver
 from .binary import BinaryDriver
 from .docker import DockerDriver
 from .kubernetes import KubernetesDriver
+from .remote import RemoteDriver
 
 DRIVERS: dict[str, type[Driver]] = {
     BinaryDriver.mode: BinaryDriver,
     DockerDriver.mode: DockerDriver,
     KubernetesDriver.mode: KubernetesDriver,
+    RemoteDriver.mode: RemoteDriver,
 }
 
 

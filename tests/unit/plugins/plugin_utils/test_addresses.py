@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
-from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses import Address, address_of, place_of
+from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses import (
+    Address,
+    address_of,
+    place_of,
+    replica_addresses,
+)
 
 IMAGE = {"image": "x"}
 
@@ -148,3 +153,30 @@ def test_the_port_of_a_remote_service_follows_from_its_scheme(service):
 def test_a_further_port_of_the_cluster_is_reached_where_it_is_published(service, target, found):
     reached = address_of("host", service("x", port=80, **target), domain="box.example", port="ssh")
     assert reached.port == found if isinstance(reached, Address) else found in str(reached)
+
+
+PROCESSES = {"binary": {"command": "x", "replicas": 2}}
+CONTAINERS = {"docker": {"image": "x", "replicas": 2, "ports": ["8100-8101:80"]}}
+HIDDEN = {"docker": {"image": "x", "replicas": 2}}
+
+
+@pytest.mark.parametrize(
+    ("asker", "target", "expected"),
+    [
+        ("host", PROCESSES, ["http://127.0.0.1:80", "http://127.0.0.1:81"]),
+        ("container", {**PROCESSES, "bind_address": "0.0.0.0"}, [f"http://host.docker.internal:{n}" for n in (80, 81)]),
+        ("host", CONTAINERS, ["http://127.0.0.1:8100", "http://127.0.0.1:8101"]),
+        ("container", CONTAINERS, ["http://shop-x-1:80", "http://shop-x-2:80"]),
+        ("container", HIDDEN, ["http://shop-x-1:80", "http://shop-x-2:80"]),
+        ("host", {"binary": {"command": "x"}}, ["http://127.0.0.1:80"]),
+        ("container", REMOTE, ["https://x.example/base"]),
+        ("host", {"kubernetes": {"replicas": 2}}, "runs on the cluster and is not published beyond it"),
+        ("host", HIDDEN, "publishes no port 80"),
+    ],
+)
+def test_each_replica_has_an_address(service, asker, target, expected):
+    found = replica_addresses(asker, service("x", port=80, **target), project="shop")
+    if isinstance(found, Problem):
+        assert expected in found.why
+    else:
+        assert [address.url for address in found] == expected
