@@ -112,16 +112,22 @@ def _http(check: HttpHealthCheck, headers: Mapping[str, str]) -> tuple[bool, str
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection.request(check.method, path, headers={"User-Agent": "provisioning-health", **headers})
         answer = connection.getresponse()
-        accepted = answer.status in check.expected_status if check.expected_status else 200 <= answer.status < 400
-        if not accepted:
-            return False, f"{check.url} answered {answer.status} {answer.reason}".rstrip()
-        if check.expected_body is not None:
-            body = answer.read(_BODY_LIMIT).decode(errors="replace")
-            if check.expected_body not in body:
-                return False, f"{check.url} answered {answer.status} without the text {check.expected_body!r}"
-        return True, f"{check.url} answered {answer.status}"
+        return judged(check, answer.status, answer.reason, lambda: answer.read(_BODY_LIMIT).decode(errors="replace"))
     finally:
         connection.close()
+
+
+def judged(check: HttpHealthCheck, status: int, reason: str, body: Callable[[], str]) -> tuple[bool, str]:
+    """Say whether an answer is what a check expects, and what it was.
+
+    :param body: reads the answer's text, which is done only where it matters.
+    """
+    accepted = status in check.expected_status if check.expected_status else 200 <= status < 400
+    if not accepted:
+        return False, f"{check.url} answered {status} {reason}".rstrip()
+    if check.expected_body is not None and check.expected_body not in body():
+        return False, f"{check.url} answered {status} without the text {check.expected_body!r}"
+    return True, f"{check.url} answered {status}"
 
 
 class _Patient:

@@ -112,6 +112,8 @@ class Driver(ABC):
     mode: ClassVar[Mode]
     #: How many services may be started or stopped at the same time.
     parallelism: ClassVar[int] = 8
+    #: Whether :meth:`start` restarts what runs as it should, so that it need not be stopped first.
+    restarts_in_place: ClassVar[bool] = False
 
     def __init__(self, context: Context) -> None:
         self.context = context
