@@ -10,7 +10,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceRegistry
 from ansible_collections.provisioning.platform.plugins.module_utils._module import definitions
 from ansible_collections.provisioning.platform.plugins.modules import secrets
-from ansible_collections.provisioning.platform.plugins.plugin_utils.engine_action import EngineAction
+from ansible_collections.provisioning.platform.plugins.plugin_utils.engine_action import EngineAction, arguments_of
 from ansible_collections.provisioning.platform.plugins.plugin_utils.secret_values import missing
 
 
@@ -21,8 +21,8 @@ class ActionModule(EngineAction):
 
     def work(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return which secrets there are and which were made; never a value."""
-        arguments = dict(self._task.args)
-        registry = ServiceRegistry(services=definitions(arguments.get("services") or []))
+        arguments = arguments_of(self._task.args)
+        registry = ServiceRegistry(services=definitions(arguments.get("services")))
         if not any(service.secrets for service in registry.services.values()):
             return {"changed": False, "made": [], "versions": {}}
         there = self.engine({**arguments, "reveal": True}, task_vars)

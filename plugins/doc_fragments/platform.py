@@ -17,10 +17,9 @@ options:
   services:
     description:
       - Definitions of all services of the host, resolved,
-        as P(provisioning.platform.platform_config#module) returns them.
+        as P(provisioning.platform.platform_config#module) returns them. A list, or its JSON text.
       - When not given, what is installed in O(work_dir) is meant.
-    type: list
-    elements: dict
+    type: json
   project:
     description: Prefix of containers and networks, and label of everything that belongs to the installation.
     type: str

@@ -12,11 +12,15 @@ import dataclasses
 import functools
 import math
 import types
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ._errors import ConfigurationError, Problem
 
 T = TypeVar("T")
+
+#: Turns JSON types into a type, given where they stand.
+Convert = Callable[[Any, str], Any]
 
 
 def build(cls: type[T], data: Any, *, path: str = "") -> T:
@@ -27,16 +31,8 @@ def build(cls: type[T], data: Any, *, path: str = "") -> T:
     :param path: where the document stands, for messages.
     :raises ConfigurationError: a key is unknown or missing, or a value has the wrong shape.
     """
-    if not isinstance(data, dict):
-        raise _wrong(path or cls.__name__, f"expected a mapping, got {_kind(data)}")
-    hints = _hints(cast(Any, cls))  # mypy holds that classes cannot be hashed
-    for key in data:
-        if key not in hints:
-            raise _wrong(_join(path, key), f"is not a setting of {cls.__name__}", f"Known: {', '.join(sorted(hints))}.")
-    for spec in dataclasses.fields(cls):  # type: ignore[arg-type]
-        if spec.name not in data and not _has_default(spec):
-            raise _wrong(_join(path, spec.name), "is missing")
-    return cls(**{key: _convert(hints[key], value, _join(path, key)) for key, value in data.items()})
+    built: T = _converter(cast(Any, cls))(data, path)  # mypy holds that classes cannot be hashed
+    return built
 
 
 def to_dict(value: Any, *, sparse: bool = False) -> Any:
@@ -80,44 +76,101 @@ def _hints(cls: Any) -> dict[str, Any]:
     return {name: hint for name, hint in get_type_hints(cls).items() if name in names}
 
 
-def _convert(hint: Any, value: Any, path: str) -> Any:
-    origin = get_origin(hint)
+@functools.cache
+def _converter(hint: Any) -> Convert:
+    """Return what turns JSON types into a type. Types are looked at once, however many documents there are."""
+    origin, members = get_origin(hint), get_args(hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return build(hint, value, path=path)
+        return _to_class(hint)
     if origin in (Union, types.UnionType):
-        return _convert_union(get_args(hint), value, path)
+        return _to_union(members)
     if origin in (list, tuple):
+        return _to_sequence(origin, _converter(members[0]))
+    if origin is dict:
+        return _to_mapping(_converter(members[1]))
+    if origin is Literal:
+        return _to_choice(members)
+    return _to_plain(hint)
+
+
+def _to_class(cls: Any) -> Convert:
+    converters = {name: _converter(hint) for name, hint in _hints(cls).items()}
+    needed = [spec.name for spec in dataclasses.fields(cls) if not _has_default(spec)]
+
+    def convert(data: Any, path: str) -> Any:
+        if not isinstance(data, dict):
+            raise _wrong(path or cls.__name__, f"expected a mapping, got {_kind(data)}")
+        for key in data:
+            if key not in converters:
+                known = f"Known: {', '.join(sorted(converters))}."
+                raise _wrong(_join(path, key), f"is not a setting of {cls.__name__}", known)
+        for name in needed:
+            if name not in data:
+                raise _wrong(_join(path, name), "is missing")
+        return cls(**{key: converters[key](value, _join(path, key)) for key, value in data.items()})
+
+    return convert
+
+
+def _to_sequence(kind: Any, convert_item: Convert) -> Convert:
+    def convert(value: Any, path: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise _wrong(path, f"expected a list, got {_kind(value)}")
-        return origin(_convert(get_args(hint)[0], item, f"{path}[{index}]") for index, item in enumerate(value))
-    if origin is dict:
-        return _convert_mapping(get_args(hint)[1], value, path)
-    if origin is Literal:
-        if value not in get_args(hint):
-            raise _wrong(path, f"{value!r} is not one of {', '.join(map(str, get_args(hint)))}")
+        return kind(convert_item(item, f"{path}[{index}]") for index, item in enumerate(value))
+
+    return convert
+
+
+def _to_mapping(convert_item: Convert) -> Convert:
+    def convert(value: Any, path: str) -> Any:
+        if not isinstance(value, dict):
+            raise _wrong(path, f"expected a mapping, got {_kind(value)}")
+        for key in value:
+            if not isinstance(key, str):
+                raise _wrong(_join(path, key), f"the name must be str, not {_kind(key)}", "Put it in quotes.")
+        return {key: convert_item(item, _join(path, key)) for key, item in value.items()}
+
+    return convert
+
+
+def _to_choice(choices: tuple[Any, ...]) -> Convert:
+    def convert(value: Any, path: str) -> Any:
+        if value not in choices:
+            raise _wrong(path, f"{value!r} is not one of {', '.join(map(str, choices))}")
         return value
-    if hint is Any:
-        return value
-    if not _fits(hint, value):
-        raise _wrong(path, f"expected {hint.__name__}, got {_kind(value)}")
-    return float(value) if hint is float else value
+
+    return convert
 
 
-def _convert_mapping(hint: Any, value: Any, path: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _wrong(path, f"expected a mapping, got {_kind(value)}")
-    for key in value:
-        if not isinstance(key, str):
-            raise _wrong(_join(path, key), f"the name must be str, not {_kind(key)}", "Put it in quotes.")
-    return {key: _convert(hint, item, _join(path, key)) for key, item in value.items()}
+def _to_plain(hint: Any) -> Convert:
+    def convert(value: Any, path: str) -> Any:
+        if not _fits(hint, value):
+            raise _wrong(path, f"expected {hint.__name__}, got {_kind(value)}")
+        return float(value) if hint is float else value
+
+    return (lambda value, path: value) if hint is Any else convert
 
 
-def _convert_union(members: tuple[Any, ...], value: Any, path: str) -> Any:
-    if value is None and type(None) in members:
-        return None
-    classes = [member for member in members if dataclasses.is_dataclass(member)]
-    if classes:
-        return _convert(classes[0] if len(classes) == 1 else _class_by_type(classes, value, path), value, path)
+def _to_union(members: tuple[Any, ...]) -> Convert:
+    classes: list[Any] = [member for member in members if dataclasses.is_dataclass(member)]
+    by_type = {kind: cls for cls in classes if len(classes) > 1 for kind in get_args(_hints(cls)["type"])}
+
+    def convert(value: Any, path: str) -> Any:
+        if value is None and type(None) in members:
+            return None
+        if not classes:
+            return _scalar(members, value, path)
+        if len(classes) == 1:
+            return _converter(classes[0])(value, path)
+        wanted = value.get("type") if isinstance(value, dict) else None
+        if not isinstance(wanted, str) or wanted not in by_type:
+            raise _wrong(_join(path, "type"), f"{wanted!r} is not one of {', '.join(by_type)}")
+        return _converter(by_type[wanted])(value, path)
+
+    return convert
+
+
+def _scalar(members: tuple[Any, ...], value: Any, path: str) -> Any:
     # A value that has a member's own type stays as it is; only then may a whole number stand for a real one.
     if any(type(value) is member and _fits(member, value) for member in members):
         return value
@@ -125,15 +178,6 @@ def _convert_union(members: tuple[Any, ...], value: Any, path: str) -> Any:
         return float(value)
     names = " or ".join(member.__name__ for member in members if member is not type(None))
     raise _wrong(path, f"expected {names}, got {_kind(value)}")
-
-
-def _class_by_type(classes: list[Any], value: Any, path: str) -> Any:
-    wanted = value.get("type") if isinstance(value, dict) else None
-    for member in classes:
-        if wanted in get_args(_hints(member)["type"]):
-            return member
-    names = ", ".join(get_args(_hints(member)["type"])[0] for member in classes)
-    raise _wrong(_join(path, "type"), f"{wanted!r} is not one of {names}")
 
 
 def _fits(hint: Any, value: Any) -> bool:

@@ -38,11 +38,19 @@ class Checks:
 
     def health(self, services: Sequence[ServiceDefinition]) -> dict[str, HealthResult]:
         """Check the health of services once."""
-        return _each(check_now, services, self._drivers, lambda result: result)
+
+        def one(service: ServiceDefinition, driver: Driver) -> HealthResult:
+            return check_now(service, driver, may_end=service.name in self._tasks)
+
+        return _each(one, services, self._drivers, lambda result: result)
 
     def verify(self, services: Sequence[ServiceDefinition]) -> dict[str, list[HealthResult]]:
         """Ask services for their real work."""
-        return _each(verify_service, services, self._drivers, lambda result: [result])
+
+        def one(service: ServiceDefinition, driver: Driver) -> list[HealthResult]:
+            return verify_service(service, driver, may_end=service.name in self._tasks)
+
+        return _each(one, services, self._drivers, lambda result: [result])
 
     def wait(
         self,
@@ -75,7 +83,8 @@ class Checks:
         if service.name in self._tasks and observation.has_completed:
             self._emit(events.SERVICE_COMPLETED, service=service.name, reason="has completed", **about)
             return HealthResult(True, "has completed")
-        result = wait_for_service(service, driver, cancelled=stop, since=observation.since)
+        may_end = service.name in self._tasks
+        result = wait_for_service(service, driver, cancelled=stop, since=observation.since, may_end=may_end)
         if result.healthy:
             self._emit(events.SERVICE_HEALTHY, service=service.name, reason=result.reason, **about)
         elif not stop.is_set():

@@ -29,7 +29,7 @@ def take_back(layout: WorkDir, installation: str, *, dry: bool = False, sinks: I
     there = [name for name in created.services if name in manager.services()]
     if dry:
         return [*there, *created.paths]
-    manager.converge(dict.fromkeys(there, "absent"), Options(fail_fast=False))
+    manager.converge(dict.fromkeys(there, "absent"), Options(fail_fast=False), removal="cleaned up after the failure")
     manager.clean()
     removed = ledger.remove_paths(keep=[layout.installations / installation, layout.audit])
     return [*there, *removed]

@@ -235,8 +235,13 @@ class _Run:
         )
 
     def _wait_for_health(self, name: str, since: float | None) -> HealthResult:
-        cancelled = self.options.cancelled
-        return wait_for_service(self.services[name], self._driver(name), cancelled=cancelled, since=since)
+        return wait_for_service(
+            self.services[name],
+            self._driver(name),
+            cancelled=self.options.cancelled,
+            since=since,
+            may_end=name in self.tasks,
+        )
 
     def _wait_for_end(self, name: str) -> bool:
         """Wait until a task has completed; return whether it has, and not the run been stopped."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from . import _converge, _graph, _logs, _preflight
+from . import _converge, _graph, _logs, _lost, _preflight
 from . import _events as events
 from ._audit import AuditLog
 from ._build import build
@@ -28,10 +28,10 @@ from ._model import ServiceDefinition, ServiceOperation
 from ._moves import Moves
 from ._notes import Notes
 from ._paths import WorkDir
-from ._plan import Goal, Plan, digest_of, plan
+from ._plan import NO_LONGER_WANTED, Goal, Plan, digest_of, plan
 from ._secrets import SecretStore
-from ._settings import Settings, read_settings, write_settings
-from ._state import PidStore, StateStore, locked
+from ._settings import Settings, write_settings
+from ._state import StateStore, locked
 from ._status import ServiceStatus, status_of
 
 _COMING = ("started", "restarted")
@@ -76,10 +76,12 @@ class Manager:
         self._checks = Checks(self._services, self._drivers, self._emit)
 
     @classmethod
-    def open(cls, work_dir: Path, *, sinks: Iterable[Sink] = (), run: str = "") -> Manager:
+    def open(cls, work_dir: Path, *, sinks: Iterable[Sink] = (), run: str = "", thorough: bool = False) -> Manager:
         """Return the manager of what is installed in a work dir.
 
+        :param thorough: ask engines, too, for what is there although its state was lost, e.g. to remove it.
         :raises ConfigurationError: its records are damaged.
+        :raises DriverError: an engine that should have something whose state was lost does not answer.
         """
         layout = WorkDir(work_dir)
         states = StateStore(layout).read_all()
@@ -88,11 +90,11 @@ class Manager:
             for name, state in states.items()
             if state.definition
         }
-        # A process whose state was lost is known by its record all the same, so that it can be stopped and removed.
-        for name in PidStore(layout.pids).names():
-            nameless = {"name": name, "deployment": {"mode": "binary", "binary": {"command": name}}}
-            services.setdefault(name, build(ServiceDefinition, nameless))
-        return cls(work_dir, services, read_settings(layout), sinks=sinks, run=run)
+        services = {**_lost.processes(layout), **services}
+        manager = cls(work_dir, services, _lost.settings(layout), sinks=sinks, run=run)
+        if thorough:
+            _lost.find(manager._services, manager._drivers, manager._context)
+        return manager
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -224,14 +226,15 @@ class Manager:
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
-    def plan(self, goals: Mapping[str, Goal]) -> Plan:
+    def plan(self, goals: Mapping[str, Goal], *, removal: str = NO_LONGER_WANTED) -> Plan:
         """Decide what would bring services to their goals. Nothing is touched.
 
+        :param removal: why what is to be absent goes, in words.
         :raises ConfigurationError: a name is unknown.
         """
-        return self._decide(goals)[0]
+        return self._decide(goals, removal)[0]
 
-    def _decide(self, goals: Mapping[str, Goal]) -> tuple[Plan, Moves]:
+    def _decide(self, goals: Mapping[str, Goal], removal: str) -> tuple[Plan, Moves]:
         self._known(goals)
         observed, unreachable = self.observe(goals)
         starting = {name for name, goal in goals.items() if goal in _COMING}
@@ -242,7 +245,7 @@ class Manager:
         }
         states = self._states.read_all()
         before = {name: state.rendered for name, state in states.items() if state.rendered}
-        actions = plan(self._services, observed, rendered, goals=goals, before=before)
+        actions = plan(self._services, observed, rendered, goals=goals, before=before, removal=removal)
         moves = Moves(self._services, states, self._context)
         for name, action in actions.items():
             if action.verb == "create" and (reason := moves.reason(name)) is not None:
@@ -291,10 +294,12 @@ class Manager:
         options: Options | None = None,
         *,
         announce: Callable[[Plan], None] = lambda plan: None,
+        removal: str = NO_LONGER_WANTED,
     ) -> tuple[Plan, dict[str, Outcome]]:
         """Bring services to their goals; return what was decided and what became of each service.
 
         :param announce: told what was decided before anything is touched.
+        :param removal: why what is to be absent goes, in words.
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: a required service cannot run here and ``fail_fast`` is on; nothing was touched.
         :raises DriverError: something to be stopped or removed cannot be reached; nothing was touched.
@@ -302,9 +307,9 @@ class Manager:
         """
         given = options or Options()
         if not goals:  # e.g. nothing is installed: even a lock would leave a work dir behind
-            return self.plan(goals), {}
-        with locked(self.work_dir.locks / "run.lock"):
-            decided, moves = self._decide(goals)
+            return self.plan(goals, removal=removal), {}
+        with locked(self.work_dir.locks / "run.lock"), self._notes:
+            decided, moves = self._decide(goals, removal)
             self._refuse_blocked(decided, goals, given)
             announce(decided)
             moves.leave(goals, self._emit)

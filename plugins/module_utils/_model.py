@@ -344,7 +344,8 @@ class ServiceDefinition:
         """Where it answers on its own host, or nothing where it has no port."""
         if self.deployment.mode == "remote" and self.deployment.remote is not None:
             return self.deployment.remote.url
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.bind_address, self.bind_address)  # noqa: S104
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_address, self.bind_address)  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
         return f"{self.scheme}://{host}:{self.port}" if self.port else None
 
 

@@ -7,6 +7,8 @@ It imports as little as can be: Ansible reads and packs all that a module import
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +17,13 @@ from typing import Any, Protocol
 from ansible.module_utils.basic import AnsibleModule
 
 from ._build import build
-from ._errors import ProvisioningError, os_problem
+from ._errors import ConfigurationError, Problem, ProvisioningError, os_problem
 from ._model import ServiceDefinition
 from ._settings import Settings
 
 PLATFORM_ARGUMENTS: dict[str, dict[str, Any]] = {
     "work_dir": {"type": "path", "default": "~/.provisioning"},
-    "services": {"type": "list", "elements": "dict"},
+    "services": {"type": "json"},
     "project": {"type": "str", "default": "provisioning"},
     "engine": {"type": "str", "default": "docker", "choices": ["docker", "podman", "orbstack"]},
     "engine_url": {"type": "str"},
@@ -79,11 +81,20 @@ def work_dir_of(module: Module) -> Path:
     return Path(os.path.normpath(Path(module.params["work_dir"]).absolute()))
 
 
-def definitions(documents: list[dict[str, Any]]) -> dict[str, ServiceDefinition]:
-    """Build definitions by name.
+@functools.lru_cache(maxsize=1)
+def definitions(text: str | None) -> dict[str, ServiceDefinition]:
+    """Return definitions by name.
 
-    :raises ConfigurationError: one of them is not a definition.
+    :param text: the option ``services``: a list of them as JSON. Ansible takes apart every dictionary that a task is
+        given, at every task; a text it leaves alone.
+    :raises ConfigurationError: it is no list, or one of them is not a definition.
     """
+    try:
+        documents = json.loads(text or "[]")
+    except ValueError:
+        documents = None
+    if not isinstance(documents, list) or not all(isinstance(document, dict) for document in documents):
+        raise ConfigurationError(Problem("services", "is no list of definitions", "Give a list, or its JSON text."))
     built = [build(ServiceDefinition, document, path=str(document.get("name", "services"))) for document in documents]
     return {service.name: service for service in built}
 

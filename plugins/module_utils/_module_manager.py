@@ -117,33 +117,35 @@ def sinks_of(module: Module) -> list[Sink]:
     return [*getattr(module, "sinks", ()), *([file_sink(Path(path))] if path else [])]
 
 
-def manager_of(module: Module, *, with_known: bool = False) -> Manager:
+def manager_of(module: Module, *, with_known: bool = False, thorough: bool = False) -> Manager:
     """Return the manager of the services given, or of what is installed when none are.
 
     :param with_known: know what was installed before besides, e.g. to remove it.
+    :param thorough: of what is installed, find what no record tells of, too.
     :raises ConfigurationError: a definition is not one.
     """
     sinks = sinks_of(module)
     run = module.params["installation_id"]
     work_dir = work_dir_of(module)
     if module.params["services"] is None:
-        return Manager.open(work_dir, sinks=sinks, run=run)
+        return Manager.open(work_dir, sinks=sinks, run=run, thorough=thorough)
     services = definitions(module.params["services"])
     if with_known:
-        services = {**known_definitions(work_dir), **services}
+        services = {**known_definitions(work_dir, besides=services), **services}
     return Manager(work_dir, services, settings_of(module), sinks=sinks, run=run)
 
 
-def known_definitions(work_dir: Path) -> dict[str, ServiceDefinition]:
+def known_definitions(work_dir: Path, *, besides: Collection[str]) -> dict[str, ServiceDefinition]:
     """Return the definitions of what was installed before, by name.
 
+    :param besides: those that need not be read.
     :raises ConfigurationError: a record is damaged.
     """
     states = StateStore(WorkDir(work_dir)).read_all()
     return {
         name: build(ServiceDefinition, state.definition, path=name)
         for name, state in states.items()
-        if state.definition
+        if state.definition and name not in besides
     }
 
 

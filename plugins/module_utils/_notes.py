@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from ._audit import who
@@ -16,9 +17,11 @@ from ._plan import Action, Goal, Plan
 from ._settings import Settings
 from ._state import StateStore
 
+_WRITERS = 16  # waiting for the disk is most of the work, and it takes together what comes at the same time
+
 
 class Notes:
-    """Keeps the states of services.
+    """Keeps the states of services. While they change it is a context, whose end is that all is written down.
 
     :param services: all definitions by name.
     """
@@ -28,29 +31,37 @@ class Notes:
         self._services = services
         self._settings = settings
         self._fresh: set[str] = set()
+        self._who = who()
+        self._writers = ThreadPoolExecutor(_WRITERS)
+        self._writing: list[Future[None]] = []
+
+    def __enter__(self) -> None:
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="notes")
+
+    def __exit__(self, *_error: object) -> None:
+        self._writers.shutdown()
 
     def start(self, action: Action, rendered: dict[str, Any]) -> None:
-        """A service was started."""
+        """A service was started. Only :meth:`endings` waits until that is written down."""
         now = time.time()
         before = self._states.read(action.service)
         mode = self._services[action.service].mode
         place = self._settings if mode == "docker" else None
-        self._states.write(
-            ServiceState(
-                name=action.service,
-                mode=mode,
-                reason=action.reason,
-                changed_at=now,
-                changed_by=who(),
-                started_at=now,
-                restarts=before.restarts if before else 0,
-                definition=self._definition(action.service),
-                rendered=rendered,
-                project=place.project if place else None,
-                engine=place.engine if place else None,
-                engine_url=place.engine_url if place else None,
-            )
+        state = ServiceState(
+            name=action.service,
+            mode=mode,
+            reason=action.reason,
+            changed_at=now,
+            changed_by=self._who,
+            started_at=now,
+            restarts=before.restarts if before else 0,
+            definition=self._definition(action.service),
+            rendered=rendered,
+            project=place.project if place else None,
+            engine=place.engine if place else None,
+            engine_url=place.engine_url if place else None,
         )
+        self._writing.append(self._writers.submit(self._states.write, state))
         self._fresh.add(action.service)
 
     def gone(self, action: Action) -> None:
@@ -59,7 +70,7 @@ class Notes:
             self._states.remove(action.service)
         else:
             self._states.update(
-                action.service, wanted="stopped", reason=action.reason, changed_at=time.time(), changed_by=who()
+                action.service, wanted="stopped", reason=action.reason, changed_at=time.time(), changed_by=self._who
             )
 
     def all_definitions(self, names: Iterable[str]) -> None:
@@ -80,7 +91,11 @@ class Notes:
                     self._states.update(name, definition=self._definition(name))
 
     def endings(self, goals: Mapping[str, Goal], outcomes: Mapping[str, Outcome]) -> None:
-        """What did not become what it was to be is known with the reason; what is gone is forgotten."""
+        """What did not become what it was to be is known with the reason; what is gone is forgotten.
+
+        :raises OSError: something cannot be written.
+        """
+        self._settle()
         for name, goal in goals.items():
             outcome = outcomes.get(name)
             if goal == "absent":
@@ -96,12 +111,22 @@ class Notes:
         state = self._states.read(name)
         return state is not None and state.started_at is not None
 
+    def _settle(self) -> None:
+        """Wait until all that was started is written down.
+
+        :raises OSError: something cannot be written.
+        """
+        writing, self._writing = self._writing, []
+        wait(writing)
+        for written in writing:
+            written.result()
+
     def _trouble(self, name: str, reason: str) -> None:
         self._fresh.discard(name)
         state = self._states.read(name)
         if state is None:
             service = self._services[name]
-            state = ServiceState(name=name, mode=service.mode, definition=self._definition(name), changed_by=who())
+            state = ServiceState(name=name, mode=service.mode, definition=self._definition(name), changed_by=self._who)
             self._states.write(state)
         self._states.update(name, last_error=reason, changed_at=time.time())
 

@@ -44,7 +44,7 @@ def operate(manager: Manager, operation: ServiceOperation, options: Options | No
     :raises DriverError: something to be stopped or removed cannot be reached.
     :raises BusyError: another run is in progress.
     """
-    return manager.converge(manager.goals_of(operation), options)[1]
+    return manager.converge(manager.goals_of(operation), options, removal="asked to remove")[1]
 
 
 def auto_start_required_services(

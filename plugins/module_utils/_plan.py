@@ -20,6 +20,9 @@ from ._model import ServiceDefinition
 Goal = Literal["started", "stopped", "restarted", "absent"]
 Verb = Literal["none", "create", "start", "recreate", "restart", "stop", "remove"]
 
+#: Why what is to be absent goes, unless whoever asks for it says otherwise.
+NO_LONGER_WANTED = "no longer wanted"
+
 _SENSITIVE = ("password", "passwd", "secret", "token", "key", "credential")
 #: Where drivers render the versions of secrets, which may be seen.
 _VERSIONS = "secrets"
@@ -88,6 +91,7 @@ def plan(
     *,
     goals: Mapping[str, Goal],
     before: Mapping[str, Mapping[str, Any]] | None = None,
+    removal: str = NO_LONGER_WANTED,
 ) -> dict[str, Action]:
     """Decide for every service that has a goal.
 
@@ -95,6 +99,7 @@ def plan(
     :param rendered: what each driver would create.
     :param goals: what each service is to be.
     :param before: what was rendered for what runs now, to tell which settings changed.
+    :param removal: why what is to be absent goes.
     """
     done_once = tasks(services)
     actions = {
@@ -105,6 +110,7 @@ def plan(
             rendered.get(name, {}),
             (before or {}).get(name),
             is_task=name in done_once,
+            removal=removal,
         )
         for name, goal in goals.items()
         if name in services
@@ -142,14 +148,16 @@ def decide(
     before: Mapping[str, Any] | None = None,
     *,
     is_task: bool = False,
+    removal: str = NO_LONGER_WANTED,
 ) -> Action:
     """Decide for one service.
 
     :param is_task: others wait for it to complete, so that having ended well is what is wanted.
+    :param removal: why it goes, where it is to be absent.
     """
     if goal == "absent":
         if observation.exists:
-            return Action(name, "remove", "no longer wanted")
+            return Action(name, "remove", removal)
         return Action(name, "none", "not there")
     if goal == "stopped":
         if observation.is_up or observation.instances:  # what is left of one that failed runs, too
@@ -161,14 +169,14 @@ def decide(
         paths = ", ".join(change.split(":", 1)[0] for change in changes[:5])
         more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
         return Action(name, "recreate", f"changed: {paths}{more}" if paths else "definition changed", digest, changes)
-    if goal == "restarted" and observation.is_up:
+    if goal == "restarted" and (observation.is_up or observation.status == "paused"):
         return Action(name, "restart", "asked to restart", digest)
     if observation.status == "absent":
         return Action(name, "create", "new" if before is None else "gone", digest)
     if is_task and observation.status == "stopped" and goal != "restarted":
         return Action(name, "none", "has completed", digest)
-    if not observation.is_up:
-        return Action(name, "start", observation.detail or "not running", digest)
+    if not observation.is_up or observation.drift:
+        return Action(name, "start", observation.drift or observation.detail or "not running", digest)
     return Action(name, "none", "already running", digest)
 
 

@@ -21,7 +21,8 @@ from ._model import ServiceDefinition
 from ._process import command_name, group_of
 
 _PUBLISHED = re.compile(
-    r"^(?:(?P<address>\[[0-9a-fA-F:]+\]|[0-9.]+|[A-Za-z][A-Za-z0-9.-]*):)?(?P<host>\d+(?:-\d+)?):(?P<container>\d+(?:-\d+)?)"
+    r"^(?:(?P<address>\[[0-9a-fA-F:.]+\]|[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F.]*|[0-9.]+|[A-Za-z][A-Za-z0-9.-]*):)?"
+    r"(?P<host>\d+(?:-\d+)?):(?P<container>\d+(?:-\d+)?)"
     r"(?:/(?P<protocol>tcp|udp))?$"
 )
 _LISTEN = "0A"

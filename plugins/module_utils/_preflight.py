@@ -96,7 +96,7 @@ def preflight(
         else:
             found += validate_service_prerequisites(service, drivers)
             now = observed.get(service.name, ABSENT)
-            if not now.is_up and now.detail != "paused":  # a paused container holds its ports
+            if not now.is_up and now.status != "paused":  # a paused container holds its ports
                 found += check_ports(service, ours=now.instances)
             found += check_service_conflicts(service, services, observed)
         if found:

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_STATE, _START_TIME = 0, 19  # positions after the ')' of the command name; proc(5) counts them as 3 and 22
+# Positions after the ')' of the command name; proc(5) counts them as 3, 4 and 22.
+_STATE, _PARENT, _START_TIME = 0, 1, 19
 _DEAD = ("Z", "X")
 _LONGEST_POLL_SECONDS = 1_000_000.0
 
@@ -77,10 +78,32 @@ def command_name(pid: int) -> str:
         return ""
 
 
+def pids() -> list[int]:
+    """Return the numbers of all processes that may be seen."""
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
+def parent_of(pid: int) -> int | None:
+    """Return the pid of a process' parent, or nothing if there is no such process."""
+    fields = _stat(pid)
+    return None if fields is None else int(fields[_PARENT])
+
+
+def group_exists(group: int) -> bool:
+    """Whether a process group has any member."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def group_members(group: int) -> list[ProcessIdentity]:
     """Return the living processes of a process group, its leader first."""
     # Asking the kernel for the group is a fiftieth of the work of reading a file for each process there is.
-    found = [identify(pid) for pid in _pids() if group_of(pid) == group]
+    found = [identify(pid) for pid in pids() if group_of(pid) == group]
     members = [member for member in found if member is not None]
     return sorted(members, key=lambda member: (member.pid != group, member.pid))
 
@@ -135,9 +158,21 @@ def wait_until_gone(identity: ProcessIdentity, timeout: float) -> bool:
         return not is_alive(identity)
 
 
+def unusual_signals() -> tuple[set[int], set[int]]:
+    """Return which signals are ignored in this process, and which are blocked in this thread."""
+    # Python's own functions make enumerations of all there are, which takes a hundred times as long.
+    status = Path("/proc/thread-self/status").read_text(encoding="utf-8", errors="replace")
+    return _signals(status, "SigIgn"), _signals(status, "SigBlk")
+
+
+def _signals(status: str, name: str) -> set[int]:
+    mask = int(status.partition(f"\n{name}:")[2].partition("\n")[0], 16)
+    return {number for number in range(1, mask.bit_length() + 1) if mask >> (number - 1) & 1}
+
+
 def find_by_name(name: str) -> list[int]:
     """Return the pids of living processes whose command has this name."""
-    return [pid for pid in _pids() if command_name(pid) == name[:15] and identify(pid) is not None]
+    return [pid for pid in pids() if command_name(pid) == name[:15] and identify(pid) is not None]
 
 
 @contextlib.contextmanager
@@ -155,10 +190,6 @@ def _pinned(identity: ProcessIdentity) -> Iterator[int | None]:
         yield descriptor if is_alive(identity) else None
     finally:
         os.close(descriptor)
-
-
-def _pids() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
 
 
 def _stat(pid: int) -> list[str] | None:

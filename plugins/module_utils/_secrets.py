@@ -131,7 +131,7 @@ class SecretStore:
 def references(value: Any) -> list[tuple[str, str]]:
     """Return the ``(service, name)`` of every placeholder in JSON types, in order, each once."""
     found: dict[tuple[str, str], None] = {}
-    for text in _strings(value):
+    for text in strings_in(value):
         for match in PLACEHOLDER.finditer(text):
             found[(match[1], match[2])] = None
     return list(found)
@@ -159,12 +159,13 @@ def _secret(value: Any, version: Any) -> Secret:
     return Secret(value, version)
 
 
-def _strings(value: Any) -> Iterable[str]:
+def strings_in(value: Any) -> Iterable[str]:
+    """Yield the texts in JSON types; keys are none of them."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _strings(item)
+            yield from strings_in(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _strings(item)
+            yield from strings_in(item)

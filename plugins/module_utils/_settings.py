@@ -32,7 +32,7 @@ def read_settings(layout: WorkDir) -> Settings:
 
     :raises ConfigurationError: the file is damaged.
     """
-    path = _path(layout)
+    path = settings_path(layout)
     try:
         return build(Settings, json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -46,9 +46,10 @@ def write_settings(layout: WorkDir, settings: Settings) -> None:
 
     :raises OSError: they cannot be written.
     """
-    if not _path(layout).exists() or read_settings(layout) != settings:
-        write_atomically(_path(layout), json.dumps(asdict(settings)))
+    if not settings_path(layout).exists() or read_settings(layout) != settings:
+        write_atomically(settings_path(layout), json.dumps(asdict(settings)))
 
 
-def _path(layout: WorkDir) -> Path:
+def settings_path(layout: WorkDir) -> Path:
+    """Return where settings are written."""
     return layout.root / "services" / "settings.json"

@@ -111,10 +111,14 @@ def _record(document: dict[str, Any]) -> PidRecord:
 
 
 class StateStore:
-    """The states of services, one JSON file each."""
+    """The states of services, one JSON file each.
+
+    A file that has not changed is read once: what changes it puts a new one in its place, so its stamp tells.
+    """
 
     def __init__(self, work_dir: WorkDir) -> None:
         self._folder = work_dir.state
+        self._read: dict[str, tuple[tuple[int, ...], ServiceState]] = {}
 
     def read(self, service: str) -> ServiceState | None:
         """Return the state of a service, or nothing if it has none.
@@ -123,7 +127,12 @@ class StateStore:
         """
         path = self._path(service)
         try:
-            return build(ServiceState, json.loads(path.read_text(encoding="utf-8")))
+            found = os.stat(path)
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            known = self._read.get(service)
+            if known is None or known[0] != stamp:
+                known = self._read[service] = stamp, build(ServiceState, json.loads(path.read_text(encoding="utf-8")))
+            return known[1]
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, ProvisioningError) as error:

@@ -93,12 +93,14 @@ def wait_for_service(
     *,
     cancelled: threading.Event | None = None,
     since: float | None = None,
+    may_end: bool = False,
 ) -> HealthResult:
     """Wait until a service is healthy; without a check, that it runs is enough.
 
     :param cancelled: ends the wait when set.
     :param since: unix time in seconds since when it runs, if it was not started just now. It is given the rest of its
         startup time; one that should have been healthy long ago, the time in which ``retries`` checks fail.
+    :param may_end: whether it is a task, which may be over by the time its check passes.
     """
     stop = cancelled or threading.Event()
     liveness = _Liveness(service, driver)
@@ -116,7 +118,7 @@ def wait_for_service(
             dataclasses.replace(check, timeout=left) if left < check.timeout else check, service, driver
         )
 
-    return wait_until_healthy(
+    result = wait_until_healthy(
         attempt,
         timeout=timeout,
         interval=check.interval if check else _DEFAULT_INTERVAL,
@@ -125,6 +127,7 @@ def wait_for_service(
         cancelled=stop,
         sleep=stop.wait,
     )
+    return result if may_end else _unless_ended(result, service, driver)
 
 
 def check_service(check: AnyVerification, service: ServiceDefinition, driver: Driver) -> HealthResult:
@@ -134,25 +137,33 @@ def check_service(check: AnyVerification, service: ServiceDefinition, driver: Dr
     )
 
 
-def check_now(service: ServiceDefinition, driver: Driver) -> HealthResult:
-    """Check a service's health once; without a check, that it runs is enough."""
+def check_now(service: ServiceDefinition, driver: Driver, *, may_end: bool = False) -> HealthResult:
+    """Check a service's health once; without a check, that it runs is enough.
+
+    :param may_end: whether it is a task, which may be over.
+    """
     if service.health is not None:
-        return check_service(service.health, service, driver)
+        result = check_service(service.health, service, driver)
+        return result if may_end else _unless_ended(result, service, driver)
     try:
         return driver.judge(service, None) or _is_up(_Liveness(service, driver))
     except ProvisioningError as error:
         return HealthResult(False, error.problems[0].why)
 
 
-def verify_service(service: ServiceDefinition, driver: Driver) -> list[HealthResult]:
-    """Ask a service for its real work: each of its checks until it passes, or for ten seconds."""
+def verify_service(service: ServiceDefinition, driver: Driver, *, may_end: bool = False) -> list[HealthResult]:
+    """Ask a service for its real work: each of its checks until it passes, or for ten seconds.
+
+    :param may_end: whether it is a task, which may be over; of another that has ended, that is the only result.
+    """
 
     def result(check: AnyVerification) -> HealthResult:
         return wait_until_healthy(
             lambda: check_service(check, service, driver), timeout=_VERIFY_SECONDS, interval=_DEFAULT_INTERVAL
         )
 
-    return [result(check) for check in service.verify]
+    end = None if may_end else driver.ended(service)
+    return [result(check) for check in service.verify] if end is None else [HealthResult(False, end)]
 
 
 def last_words(service: ServiceDefinition, driver: Driver) -> str:
@@ -252,7 +263,7 @@ class _Liveness:
     def ask(self) -> str | None:
         """Return in words how it has ended, None while it is up."""
         now = self._driver.observe([self._service])[self._service.name]
-        return None if now.is_up else (now.detail or f"it is {now.status}")
+        return None if now.is_up else (self._driver.ended(self._service) or now.detail or f"it is {now.status}")
 
     def ask_now_and_then(self) -> str | None:
         begin = time.monotonic()
@@ -262,6 +273,12 @@ class _Liveness:
         end = time.monotonic()
         self._next = end + max(_ASK_SECONDS, (end - begin) * _ASK_SHARE)
         return answer
+
+
+def _unless_ended(result: HealthResult, service: ServiceDefinition, driver: Driver) -> HealthResult:
+    """Return the result of a check, unless it was not the service that passed it."""
+    end = driver.ended(service) if result.healthy else None
+    return result if end is None else HealthResult(False, end, result.duration_ms)
 
 
 def _is_up(liveness: _Liveness) -> HealthResult:

@@ -58,7 +58,7 @@ def work(module: Module) -> dict[str, Any]:
     """Write the files that differ."""
     layout = WorkDir(work_dir_of(module))
     writer = ConfigWriter(layout, dry=module.check_mode)
-    services = definitions(module.params["services"] or []).values()
+    services = definitions(module.params["services"]).values()
     changes = [change for service in services for change in writer.changes(service)]
     if not module.check_mode:
         if module.params["installation_id"]:

@@ -86,7 +86,7 @@ def work(module: Module) -> dict[str, Any]:
     if state == "begun":
         return {"changed": _installation.begin(layout, installation, dry=module.check_mode)}
     if state == "completed":
-        services = list(definitions(module.params["services"] or []).values())
+        services = list(definitions(module.params["services"]).values())
         settings = settings_of(module)
         changed = _installation.complete(layout, services, settings, installation, dry=module.check_mode)
         return {"changed": changed}

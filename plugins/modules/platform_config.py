@@ -43,10 +43,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 services:
-  description: Definitions in startup order, resolved, with secrets as placeholders.
+  description: Definitions in startup order, resolved, with secrets as placeholders, as the JSON text of a list.
   returned: success
-  type: list
-  elements: dict
+  type: str
 work_dir:
   description: The work dir on the host, absolute.
   returned: success

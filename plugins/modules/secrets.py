@@ -92,7 +92,7 @@ def work(module: Module) -> dict[str, Any]:
             if module.params["installation_id"] and not path.exists():
                 Ledger(layout, module.params["installation_id"]).add(paths=[path])
             store.write(service, {**existing, **new})
-    names = list(definitions(module.params["services"] or []))
+    names = list(definitions(module.params["services"]))
     result: dict[str, Any] = {
         "changed": bool(made),
         "made": made,

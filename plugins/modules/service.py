@@ -141,8 +141,8 @@ def work(module: Module) -> dict[str, Any]:
     )
     goals = manager.goals_of(operation)
     if module.check_mode:
-        return plan_result(module, manager.plan(goals))
-    plan, outcomes = manager.converge(goals, Options(cancelled=cancel_on_signals()))
+        return plan_result(module, manager.plan(goals, removal="asked to remove"))
+    plan, outcomes = manager.converge(goals, Options(cancelled=cancel_on_signals()), removal="asked to remove")
     gone = [name for name, outcome in outcomes.items() if outcome.result == "removed"]
     remove_configuration(manager.work_dir, gone)
     return outcome_result(module, plan, outcomes, needed={module.params["name"]})

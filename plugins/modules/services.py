@@ -143,7 +143,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module_mana
     plan_result,
     run_with_events,
 )
-from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal, Plan
+from ansible_collections.provisioning.platform.plugins.module_utils._plan import NO_LONGER_WANTED, Goal, Plan
 
 ARGUMENTS: dict[str, Any] = {
     **PLATFORM_ARGUMENTS,
@@ -173,12 +173,20 @@ def goals_of(module: Module, manager: Manager) -> dict[str, Goal]:
     return goals | {name: "absent" for name in manager.services() if name not in wanted}
 
 
+def removal_of(module: Module) -> str:
+    """Return in words why what is to go goes."""
+    if module.params["state"] != "absent":
+        return NO_LONGER_WANTED
+    return "asked to remove" if module.params["names"] else "uninstalled"
+
+
 def work(module: Module) -> dict[str, Any]:
     """Converge, or in check mode only plan."""
-    manager = manager_of(module, with_known=module.params["prune"])
+    leaving = module.params["state"] in ("stopped", "absent")
+    manager = manager_of(module, with_known=module.params["prune"], thorough=leaving)
     goals = goals_of(module, manager)
     if module.check_mode:
-        return plan_result(module, manager.plan(goals))
+        return plan_result(module, manager.plan(goals, removal=removal_of(module)))
     options = Options(
         fail_fast=module.params["fail_fast"],
         wait=module.params["wait"],
@@ -187,7 +195,9 @@ def work(module: Module) -> dict[str, Any]:
     )
     if module.params["services"] is not None:
         manager.save_settings()
-    plan, outcomes = manager.converge(goals, options, announce=lambda plan: note_created(module, manager, plan))
+    plan, outcomes = manager.converge(
+        goals, options, announce=lambda plan: note_created(module, manager, plan), removal=removal_of(module)
+    )
     gone = [name for name, outcome in outcomes.items() if outcome.result == "removed"]
     remove_configuration(manager.work_dir, gone)
     if module.params["state"] == "started" and module.params["services"] is not None:
@@ -195,7 +205,6 @@ def work(module: Module) -> dict[str, Any]:
     if module.params["state"] == "absent":
         manager.clean(purge=module.params["purge"])
     # Whoever asks for something to go wants it gone, required or not.
-    leaving = module.params["state"] in ("stopped", "absent")
     needed = {name for name, service in manager.services().items() if leaving or service.required}
     return outcome_result(module, plan, outcomes, needed=needed)
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
@@ -13,6 +14,14 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.published im
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import shown
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: What a work dir's path cannot have, with what takes it for something else.
+_TAKEN = {"$": "substitution", "{{": "Jinja", "{%": "Jinja", "{#": "Jinja", ":": "mounts of containers"}
+#: Control characters, ends of lines and of paragraphs, and halves of what is no character.
+_UNWRITABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_LONGEST_VARIABLE = 128 * 1024
+#: What is left of 2 MiB beside what a process gets of ours, and the room that the kernel takes for each.
+_LARGEST_ENVIRONMENT = 1536 * 1024
+PORTS = "Ports go from 1 to 65535."
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -27,17 +36,52 @@ def path_problems(path: str, value: str | None, *, bare: bool = False) -> Iterat
     yield Problem(path, f"{shown(value, path)} is not an absolute path", f"Write the whole path, {hint}.")
 
 
+def work_dir_problems(value: str) -> Iterator[Problem]:
+    """Yield a problem unless the value can be the path of a work dir: in mounts, in templates, in files of settings.
+
+    Spaces and letters of any language can be in it.
+    """
+    path = "work_dir"
+    if not value.startswith(("/", "~/")):
+        remedy = "Write the whole path, beginning with / or ~/."
+        yield Problem(path, f"{shown(value, path)} is not an absolute path", remedy)
+        return
+    remedy = "Set work_dir to a path without it."
+    for mark, meaning in _TAKEN.items():
+        if mark in value:
+            yield Problem(
+                path, f"{shown(value, path)} has {mark!r} in it, which {meaning} would take for its own", remedy
+            )
+            return
+    for character in value:
+        if unicodedata.category(character) in _UNWRITABLE:
+            yield Problem(path, f"{shown(value, path)} has the control character {character!r} in it", remedy)
+            return
+
+
 def url_problems(path: str, value: str, schemes: tuple[str, ...] = ("http", "https")) -> Iterator[Problem]:
     """Yield a problem unless the value is a URL of one of the schemes with a host and a sane port."""
     try:
         parts = urlsplit(value)
-        host, port = parts.hostname, parts.port
+        host = parts.hostname
     except ValueError as error:
         yield Problem(path, f"is not a URL: {error}")
         return
-    if parts.scheme not in schemes or not host or port == 0 or any(character.isspace() for character in value):
+    if not has_port(value):
+        yield Problem(path, f"{shown(value, path)} has something else than a port after its host", PORTS)
+        return
+    if parts.scheme not in schemes or not host or any(character.isspace() for character in value):
         begins = " or ".join(f"{scheme}://" for scheme in schemes)
         yield Problem(path, f"{shown(value, path)} is not a URL", f"It begins with {begins}.")
+
+
+def has_port(url: str) -> bool:
+    """Whether what a URL has for a port is one; true where it names none."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        return False
+    return port is None or is_port(port)
 
 
 def header_problems(path: str, headers: Mapping[str, object]) -> Iterator[Problem]:
@@ -64,10 +108,30 @@ def variable_name_problems(path: str, names: dict[str, object]) -> Iterator[Prob
             yield Problem(f"{path}.{name}", "is not the name of an environment variable", "Use letters, digits and _.")
 
 
+def environment_problems(path: str, variables: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield a problem for each name that no environment variable can have, and for what no process can be given.
+
+    The measures are Linux's, see execve(2): 128 KiB for one, and by default 2 MiB for all.
+    """
+    yield from variable_name_problems(path, dict(variables))
+    sizes = {name: len(f"{name}={value}".encode(errors="replace")) + 1 for name, value in variables.items()}
+    remedy = "Put it into a file, e.g. by config, and give its path."
+    for name, size in sizes.items():
+        if size > _LONGEST_VARIABLE:
+            why = f"is too long for an environment variable: {size // 1024} KiB"
+            yield Problem(
+                f"{path}.{name}", why, f"With its name it has {_LONGEST_VARIABLE // 1024} KiB at most. {remedy}"
+            )
+            return
+    if sum(sizes.values()) > _LARGEST_ENVIRONMENT:
+        why = f"is too large for an environment: {sum(sizes.values()) // 1024} KiB"
+        yield Problem(path, why, f"It has {_LARGEST_ENVIRONMENT // 1024} KiB at most. {remedy}")
+
+
 def port_problems(path: str, number: int) -> Iterator[Problem]:
     """Yield a problem unless the number is that of a port."""
     if not is_port(number):
-        yield Problem(path, f"{number} is not a port", "Ports go from 1 to 65535.")
+        yield Problem(path, f"{number} is not a port", PORTS)
 
 
 def least_problems(path: str, value: float | None, least: float) -> Iterator[Problem]:

@@ -9,9 +9,10 @@ Environment variables are substituted here, except where definitions' placeholde
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +22,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     Problem,
     raise_if_any,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import strings_in
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_checks import (
     config_problems,
     readable_secret_warning,
@@ -40,6 +42,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.wording impo
 #: Holds the id of the installation in progress, so that all of its processes call it the same.
 ID_VARIABLE = "PROVISIONING_INSTALLATION_ID"
 
+_VARIABLE = re.compile(r"\$\{var\.([A-Za-z0-9_-]+)")
 _SUBSTITUTED_LATER = ("env_vars", "variables")
 
 
@@ -108,6 +111,27 @@ def from_mapping(
     )
     raise_if_any(config_problems(config), ConfigurationError)
     return config
+
+
+def unused_variables(given: Collection[str], documents: Iterable[Any]) -> tuple[str, ...]:
+    """Return a warning for each variable that nothing takes: it was meant to be called otherwise, or is a setting.
+
+    :param given: names that the caller gave values for ``${var.NAME}``.
+    :param documents: all that may hold placeholders, as JSON types.
+    """
+    used = {name for document in documents for text in strings_in(document) for name in _VARIABLE.findall(text)}
+    warnings = []
+    for name in given:
+        if name in used:
+            continue
+        setting = nearest(name, TOP_LEVEL_KEYS, likeness=0.85)
+        meant = nearest(name, used - set(given), likeness=0.7)
+        if setting:
+            remedy = f"{setting} is a setting: write it into the configuration."
+        else:
+            remedy = f"Did you mean {meant}?" if meant else f"It fills in ${{var.{name}}} in the configuration."
+        warnings.append(f"The variable {name} is used by nothing. {remedy}")
+    return tuple(warnings)
 
 
 def new_installation_id(profile: Profile, now: float) -> str:

@@ -14,6 +14,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
     header_problems,
     path_problems,
+    work_dir_problems,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
     DeploymentConfig,
@@ -44,9 +45,7 @@ def config_problems(config: UnattendedInstallConfig) -> list[Problem]:
         remedy = "Use letters, digits, '.', '_' and '-', at most 128: a folder is called so."
         why = f"{shown(config.installation_id, 'installation_id')} cannot be the name of an installation"
         problems.append(Problem("installation_id", why, remedy))
-    if not config.work_dir.startswith(("/", "~/")):
-        remedy = "Write the whole path, beginning with / or ~/."
-        problems.append(Problem("work_dir", f"{shown(config.work_dir, 'work_dir')} is not an absolute path", remedy))
+    problems += work_dir_problems(config.work_dir)
     if config.provisioning_path is not None and not config.provisioning_path.startswith("~/"):
         problems += path_problems("provisioning_path", config.provisioning_path, bare=True)
     if config.notifications is not None:

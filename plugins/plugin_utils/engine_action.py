@@ -8,6 +8,7 @@ a Python for it and reading its imports costs more than most of what the engine 
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Event, Sink
-from ansible_collections.provisioning.platform.plugins.module_utils._module import result_of
+from ansible_collections.provisioning.platform.plugins.module_utils._module import definitions, result_of
 from ansible_collections.provisioning.platform.plugins.plugin_utils.documents import plain
 from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import HostAction
 from ansible_collections.provisioning.platform.plugins.plugin_utils.live import Reader, followed
@@ -64,10 +65,10 @@ class EngineAction(HostAction):
 
         :raises ConfigurationError: the arguments are not what the module takes.
         """
-        reader = self._reader(given, task_vars)
+        arguments = arguments_of(given)
+        reader = self._reader(arguments, task_vars)
         if self._can_be_done_here(task_vars):
-            return self._do_here(given, reader)
-        arguments = dict(given)
+            return self._do_here(arguments, reader)
         if "events_path" not in self.source.ARGUMENTS or self._task.check_mode:
             return self._do_there(arguments, task_vars)
         if self._shares_files():
@@ -77,8 +78,8 @@ class EngineAction(HostAction):
         reader.pass_on([Event.from_dict(event) for event in result.pop("events", [])])
         return result
 
-    def _do_here(self, given: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
-        checked = ArgumentSpecValidator(self.source.ARGUMENTS).validate(plain(dict(given)))
+    def _do_here(self, arguments: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
+        checked = ArgumentSpecValidator(self.source.ARGUMENTS).validate(arguments)
         if checked.error_messages:
             raise ConfigurationError(*(Problem(str(self._task.action), text) for text in checked.error_messages))
         stand_in = StandIn(
@@ -114,12 +115,23 @@ class EngineAction(HostAction):
 
     def _reader(self, arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Reader:
         host = variables.get("inventory_hostname", "")
-        services = arguments.get("names") or arguments.get("services")
+        services = arguments.get("names") or list(definitions(arguments.get("services")))
         return Reader(
             show=lambda line: display.display(f"  [{host}] {line}"),
             step=self._templar.template(variables.get("provisioning_step")),
-            total_services=len(services) if isinstance(services, list) else None,
+            total_services=len(services) if isinstance(services, list) and services else None,
         )
+
+
+def arguments_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a task's arguments as JSON types, with ``services`` as the text that modules take.
+
+    :raises ConfigurationError: something in them has no JSON type.
+    """
+    arguments: dict[str, Any] = plain(dict(given))
+    if isinstance(arguments.get("services"), list):
+        arguments["services"] = json.dumps(arguments["services"])
+    return arguments
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     ServiceDefinition,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
+    environment_problems,
     least_problems,
     path_problems,
     url_problems,
-    variable_name_problems,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import parse_published
 
@@ -54,7 +54,7 @@ def _binary(service: ServiceDefinition) -> Iterator[Problem]:
         return
     yield from path_problems(f"{path}.command", block.command, bare=True)
     yield from path_problems(f"{path}.working_dir", block.working_dir)
-    yield from variable_name_problems(f"{path}.env", dict(block.env))
+    yield from environment_problems(f"{path}.env", dict(block.env))
     yield from least_problems(f"{path}.replicas", block.replicas, 1)
     if block.download is not None:
         yield from url_problems(f"{path}.download.url", block.download.url)
@@ -70,7 +70,7 @@ def _docker(service: ServiceDefinition) -> Iterator[Problem]:
         return
     if not block.image.strip():
         yield Problem(f"{path}.image", "is empty")
-    yield from variable_name_problems(f"{path}.env", dict(block.env))
+    yield from environment_problems(f"{path}.env", dict(block.env))
     yield from least_problems(f"{path}.replicas", block.replicas, 1)
     yield from _published(path, block)
     yield from _volumes(path, block)

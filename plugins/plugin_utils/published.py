@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 
 _PUBLISHED = re.compile(
-    r"(?:(?P<address>\[[0-9A-Fa-f:.]+\]|[0-9.]+|localhost):)?"
+    r"(?:(?P<address>\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*|[0-9.]+|localhost):)?"
     r"(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?:(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?"
 )
 
@@ -54,15 +54,15 @@ class Listener:
 
     def clashes_with(self, other: Listener) -> bool:
         """Whether both cannot listen at once."""
-        same_address = self.address == other.address or is_wildcard(self.address) or is_wildcard(other.address)
-        return (self.port, self.protocol) == (other.port, other.protocol) and same_address
+        overlap = _covers(self.address, other.address) or _covers(other.address, self.address)
+        return (self.port, self.protocol) == (other.port, other.protocol) and overlap
 
     def __str__(self) -> str:
         return f"{bracketed(self.address)}:{self.port}/{self.protocol}"
 
 
 def parse_published(text: str) -> PublishedPort:
-    """Read ``[address:]host:container[/udp]``; the host's may be a range.
+    """Read ``[address:]host:container[/udp]``; the host's may be a range, an IPv6 address may lack its brackets.
 
     :raises ValueError: it is none; the message says what is wrong.
     """
@@ -75,7 +75,7 @@ def parse_published(text: str) -> PublishedPort:
     first, container = int(match["first"]), int(match["container"])
     last = int(match["last"] or first)
     if not all(is_port(number) for number in (first, last, container)):
-        raise ValueError(f"{text!r} has a port outside 1-65535")
+        raise ValueError(f"{text!r} has a port that is none: they go from 1 to 65535")
     if last < first:
         raise ValueError(f"{text!r} has a range that ends before it begins")
     return PublishedPort(address, first, last, container, match["protocol"] or "tcp")
@@ -108,6 +108,15 @@ def listeners(service: ServiceDefinition) -> Iterator[Listener]:
             yield Listener(loopback_name(service.bind_address), number)
 
 
+def _covers(address: str, other: str) -> bool:
+    """Whether who listens on an address has the other one, too; ``::`` may have those of IPv4."""
+    try:
+        one, two = ipaddress.ip_address(address), ipaddress.ip_address(other)
+    except ValueError:
+        return address == other
+    return one == two or (one.is_unspecified and one.version >= two.version)
+
+
 def is_port(number: int) -> bool:
     """Whether it is a port that can be listened on and connected to."""
     return 1 <= number <= 65535
@@ -124,12 +133,12 @@ def is_address(text: str) -> bool:
     return True
 
 
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    if address == "localhost":
+def is_loopback(host: str) -> bool:
+    """Whether an address, or the name of a host, means this machine alone: nobody else reaches what listens there."""
+    if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

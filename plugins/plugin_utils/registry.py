@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,22 +109,35 @@ def _other_type(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def _place(path: Path, problems: list[Problem]) -> list[Source]:
-    if path.is_file():
-        try:
-            return _file(path, problems)
-        except ConfigurationError as error:
-            problems.extend(error.problems)
-            return []
-    if not path.is_dir():
-        remedy = "Correct registry in the configuration."
-        problems.append(Problem(str(path), "there is no such file or folder", remedy))
+    kind = _kind(path)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        why = "is neither a file nor a folder" if kind else "there is no such file or folder"
+        problems.append(Problem(str(path), why, "Correct registry in the configuration."))
         return []
+    if kind == stat.S_IFREG:
+        return _services_of(path, problems)
     faults = len(problems)
     sources = _folders(path, problems)
     if not sources and len(problems) == faults:
         remedy = "A service is a folder with meta/service.yml in it."
         problems.append(Problem(str(path), "holds no definition of a service", remedy))
     return sources
+
+
+def _kind(path: Path) -> int:
+    """Return what is there, as ``stat`` has it; nothing where there is nothing that we can see."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except OSError:
+        return 0
+
+
+def _services_of(path: Path, problems: list[Problem]) -> list[Source]:
+    try:
+        return _file(path, problems)
+    except ConfigurationError as error:
+        problems.extend(error.problems)
+        return []
 
 
 def _folders(path: Path, problems: list[Problem]) -> list[Source]:
@@ -153,6 +167,9 @@ def _definition_in(folder: Path) -> Path | None:
 
 def _file(path: Path, problems: list[Problem]) -> list[Source]:
     document = read_document(path)
+    if not document:
+        remedy = "Define one in it, or take it out of registry."
+        raise ConfigurationError(Problem(str(path), "holds no definition of a service", remedy))
     services = document.get("services", document)
     if "services" in document and len(document) > 1:
         other = next(key for key in document if key != "services")

@@ -7,6 +7,7 @@ All that is wrong is found here, before anything is touched, and told at once.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,10 +47,10 @@ class Platform:
     warnings: tuple[str, ...] = ()
 
     def to_module_args(self) -> dict[str, Any]:
-        """Return what the engine's modules take, as JSON types."""
+        """Return what the engine's modules take, as JSON types; services as their text (``_module.definitions``)."""
         deployment = self.config.deployment
         return {
-            "services": [to_dict(service, sparse=True) for service in self.registry.services.values()],
+            "services": json.dumps([to_dict(service, sparse=True) for service in self.registry.services.values()]),
             "project": deployment.project,
             "engine": deployment.engine,
             "engine_url": deployment.engine_url,
@@ -84,7 +85,7 @@ def resolve(
     resolver = Resolver(config, selection.services, known=sources, home=home, work_dir=folder, env=env)
     services = resolver.definitions()
     env_vars = resolver.environment()
-    raise_if_any(resolver.problems, ConfigurationError)
+    raise_if_any([*selection.problems, *resolver.problems], ConfigurationError)
     ordered = {name: services[name] for name in startup_order(services)}
     rendered = {name: resolver.rendered(service, services) for name, service in ordered.items()}
     raise_if_any(resolver.problems, ConfigurationError)

@@ -24,7 +24,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses im
     address_of,
     place_of,
 )
-from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import variable_name_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import environment_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.definition_checks import definition_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.platform_checks import platform_problems
@@ -107,7 +107,7 @@ class Resolver:
         substitution = Substitution(self._env, {**common_scopes(self._surroundings), **secret}, final=FINAL)
         variables: dict[str, Any] = substitution.apply(self._config.env_vars, "env_vars")
         self._problems += substitution.problems
-        self._problems += variable_name_problems("env_vars", dict(variables))
+        self._problems += environment_problems("env_vars", dict(variables))
         for name, value in variables.items():
             if not isinstance(value, (str, int, float)):
                 self._problems.append(Problem(f"env_vars.{name}", "expected a text, a number, true or false"))

@@ -12,8 +12,14 @@ import dataclasses
 import json
 from pathlib import Path
 
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import BusyError, Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    BusyError,
+    PrerequisiteError,
+    Problem,
+    os_problem,
+)
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import write_atomically
+from ansible_collections.provisioning.platform.plugins.module_utils._preflight import check_work_dir
 from ansible_collections.provisioning.platform.plugins.module_utils._process import (
     ProcessIdentity,
     command_name,
@@ -30,8 +36,26 @@ def claim(path: Path, *, pid: int, installation: str) -> None:
     :param pid: the process that lives as long as the run.
     :param installation: id of the run, for whoever comes second.
     :raises BusyError: a living process has claimed it.
-    :raises OSError: the claim cannot be written.
+    :raises PrerequisiteError: the claim cannot be written.
     """
+    try:
+        _claim(path, pid=pid, installation=installation)
+    except OSError as error:
+        raise PrerequisiteError(obstacle(path.parent.parent, error)) from error
+
+
+def obstacle(work_dir: Path, error: OSError) -> Problem:
+    """Say in words why nothing can be written in a work dir on this machine.
+
+    :param error: what came of the attempt.
+    """
+    if isinstance(error, (NotADirectoryError, FileExistsError)):
+        for problem in check_work_dir(work_dir):
+            return problem
+    return os_problem(f"work_dir {work_dir}", error)
+
+
+def _claim(path: Path, *, pid: int, installation: str) -> None:
     with locked(path.with_suffix(".lock"), wait=True):
         holder = _holder(path)
         if holder is not None and holder[0].pid != pid and is_alive(holder[0]):

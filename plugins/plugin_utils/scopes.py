@@ -13,6 +13,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses import Address, Reached, reached
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import bracketed
 from ansible_collections.provisioning.platform.plugins.plugin_utils.substitution import Lookup, Undefined, member
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
 
@@ -102,10 +103,10 @@ def _own_scopes(name: str, surroundings: Surroundings, addresses: AddressBook) -
 
     def own(names: list[str], path: str) -> Any:
         first = names[0]
-        if first in ("host", "url"):
+        if first in ("host", "url", "url_host"):
             return _part(reached(addresses(name, None, path)), first)
         if first not in {**given, **settings, **known}:
-            choices = [*given, *settings, *known, "host", "url"]
+            choices = [*given, *settings, *known, "host", "url", "url_host"]
             raise Undefined(f"{name} has no setting or variable {first}", suggest_or_list(first, choices))
         return member({**known, **settings, **given}, names, f"setting or variable of {name} called")
 
@@ -121,7 +122,7 @@ def _of_service(names: list[str], path: str, surroundings: Surroundings, address
     if target not in surroundings.documents:
         remedy = suggest_or_list(target, surroundings.documents)
         raise Undefined(f"there is no service {target} in this installation", remedy)
-    if rest in (["host"], ["port"], ["url"]):
+    if rest in (["host"], ["port"], ["url"], ["url_host"]):
         return _part(reached(addresses(target, None, path)), rest[0])
     if len(rest) == 2 and rest[0] == "ports":
         return reached(addresses(target, rest[1], path)).port
@@ -130,7 +131,12 @@ def _of_service(names: list[str], path: str, surroundings: Surroundings, address
 
 
 def _part(address: Address, name: str) -> str | int:
-    parts: dict[str, str | int] = {"host": address.host, "port": address.port, "url": address.url}
+    parts: dict[str, str | int] = {
+        "host": address.host,
+        "port": address.port,
+        "url": address.url,
+        "url_host": bracketed(address.host),
+    }
     return parts[name]
 
 

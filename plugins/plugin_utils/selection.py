@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model
 from ansible_collections.provisioning.platform.plugins.plugin_utils.documents import plain
 from ansible_collections.provisioning.platform.plugins.plugin_utils.profiles import PROFILES
 from ansible_collections.provisioning.platform.plugins.plugin_utils.registry import Source, expand, override
+from ansible_collections.provisioning.platform.plugins.plugin_utils.validation import UNKNOWN_SETTING, check_definition
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
 
 _NO = ("false", "no", "off", "n", "f", "0")
@@ -40,10 +41,14 @@ class Selected:
 
 @dataclass(frozen=True)
 class Selection:
-    """The services of an installation, and what its owner should know."""
+    """The services of an installation, and what its owner should know.
+
+    :param problems: settings that nobody knows, of services that are listed and not installed.
+    """
 
     services: dict[str, Selected]
     warnings: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def select(
@@ -83,7 +88,11 @@ def select(
     asked = set(only or ())
     services = {name: merged[name] for name in merged if name in wanted and (name in asked or _enabled(merged[name]))}
     chosen = {name: _switched_on(item) if name in asked else item for name, item in services.items()}
-    return Selection({name: _without_missing(item, sources, chosen) for name, item in chosen.items()}, warnings)
+    return Selection(
+        {name: _without_missing(item, sources, chosen) for name, item in chosen.items()},
+        warnings,
+        tuple(_unknown_settings({name: merged[name] for name in changes if name not in services})),
+    )
 
 
 def variable_overrides(
@@ -122,6 +131,14 @@ def _from_configuration(config: UnattendedInstallConfig, sources: Mapping[str, S
         changes[entry.name] = {"enabled": True, **entry.settings}
     raise_if_any(problems, ConfigurationError)
     return changes
+
+
+def _unknown_settings(left_out: Mapping[str, Selected]) -> Iterator[Problem]:
+    """Yield the settings that nobody knows; what their values would be is not asked of services left out."""
+    for name, item in left_out.items():
+        for problem in check_definition(item.document, path=name)[1]:
+            if problem.why == UNKNOWN_SETTING:
+                yield problem
 
 
 def _check_profile(config: UnattendedInstallConfig, sources: Mapping[str, Source]) -> None:

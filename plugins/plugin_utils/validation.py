@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Why a key that the schema does not have is a fault.
+UNKNOWN_SETTING = "is not a known setting"
+
 _WANTED = {
     "bool": "true or false",
     "dataclass": "a mapping",
@@ -181,7 +184,7 @@ def _in_our_words(error: ErrorDetails, cls: type, location: tuple[int | str, ...
         return Problem(where, "is missing")
     if kind == "unexpected_keyword_argument":
         owner = class_at(cls, location[:-1])
-        return Problem(where, "is not a known setting", suggest_or_list(str(location[-1]), settings_of(owner or cls)))
+        return Problem(where, UNKNOWN_SETTING, suggest_or_list(str(location[-1]), settings_of(owner or cls)))
     if kind == "literal_error":
         return _not_one_of(error["input"], re.findall(r"'([^']*)'", error["ctx"]["expected"]), where)
     wanted = _WANTED.get(kind.split("_", 1)[0])

@@ -26,6 +26,23 @@ _SETTINGS = {
     "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
 }
 
+#: Settings for playbooks of another kind, with which ours would stop and ask, leave tasks out, do them in another order
+#: or say nothing that can be read. A user may have them in his environment or in an ansible.cfg of his.
+_NOT_FOR_US = {
+    "ANSIBLE_ANY_ERRORS_FATAL": "false",
+    "ANSIBLE_ASK_PASS": "false",
+    "ANSIBLE_ASK_VAULT_PASS": "false",
+    "ANSIBLE_BECOME_ASK_PASS": "false",
+    "ANSIBLE_ENABLE_TASK_DEBUGGER": "false",
+    "ANSIBLE_FORCE_COLOR": "false",
+    "ANSIBLE_HASH_BEHAVIOUR": "replace",
+    "ANSIBLE_NO_LOG": "false",
+    "ANSIBLE_RUN_TAGS": "all",
+    "ANSIBLE_SKIP_TAGS": "",
+    "ANSIBLE_STDOUT_CALLBACK": "default",
+    "ANSIBLE_STRATEGY": "linear",
+}
+
 
 def search_path() -> Path:
     """Return the folder that holds ``ansible_collections`` with the collection in it."""
@@ -53,7 +70,8 @@ def playbook(name: str) -> Path:
 def environment(current: Mapping[str, str]) -> dict[str, str]:
     """Return the variables to add so that Ansible finds the collection, its callback and itself.
 
-    :param current: the environment so far; what the user has set there is added to, not replaced.
+    :param current: the environment so far; what the user has set there is added to, and replaced only
+        where it is not for playbooks like ours.
     """
     added = {
         "ANSIBLE_COLLECTIONS_PATH": _prepend(
@@ -63,6 +81,7 @@ def environment(current: Mapping[str, str]) -> dict[str, str]:
         # ansible-playbook stands beside the interpreter; PATH need not have it when the command is called by its path.
         "PATH": _prepend(str(Path(sys.executable).parent), current.get("PATH", os.defpath), os.pathsep),
         "ANSIBLE_NOCOLOR": "1",
+        **_NOT_FOR_US,
         **{name: value for name, value in _SETTINGS.items() if name not in current},
     }
     configuration = root() / "ansible.cfg"

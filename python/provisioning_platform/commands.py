@@ -21,6 +21,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from . import summary
 from .exit_codes import ExitCode, of_kind
 from .run_log import record_exception
+from .streams import complain
 from .text import wrapped
 
 if TYPE_CHECKING:
@@ -124,8 +125,9 @@ def sample(profile: str, file_format: str) -> ExitCode:
     from .progress import Output
     from .samples import read_sample
 
-    Output(sys.stdout).line(read_sample(collection.root() / "examples", profile, file_format).rstrip("\n"))
-    return ExitCode.OK
+    output = Output(sys.stdout)
+    output.line(read_sample(collection.root() / "examples", profile, file_format).rstrip("\n"))
+    return ExitCode.OK if output.is_open else ExitCode.FAILED
 
 
 def guarded(command: Callable[[], object]) -> int:
@@ -152,12 +154,6 @@ def guarded(command: Callable[[], object]) -> int:
     return code if isinstance(code, int) else ExitCode.OK
 
 
-def complain(text: str) -> None:
-    """Write a line to standard error."""
-    sys.stdout.flush()
-    sys.stderr.write(f"{text}\n")
-
-
 def _unexpected(error: Exception) -> ExitCode:
     path = record_exception(error)
     where = f" Details are in {path}; please report it." if path else ""
@@ -179,7 +175,8 @@ def _variables(given: Sequence[str]) -> dict[str, str]:
     for one in given:
         name, equals, value = one.partition("=")
         if not equals or not name:
-            raise ConfigurationError(Problem(f"--var {one!r}", "is not of the form NAME=VALUE"))
+            why = "has no name before its =" if equals else "has no ="
+            raise ConfigurationError(Problem(f"--var {one!r}", why, "Write --var NAME=VALUE."))
         pairs[name] = value
     return pairs
 

@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._build import to_dict
-from ansible_collections.provisioning.platform.plugins.plugin_utils.config import Loaded, from_mapping, load_file
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config import (
+    Loaded,
+    from_mapping,
+    load_file,
+    unused_variables,
+)
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.documents import read_document
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget, redact
+from ansible_collections.provisioning.platform.plugins.plugin_utils.registry import load_registry
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
 
 from . import collection
@@ -68,13 +74,14 @@ def load_installation(
     :raises ConfigurationError: something is wrong; one problem for each fault that was found.
     """
     document, loaded = _load(config, variables or {}, environ)
-    platform = resolve(loaded.config, home=str(Path.home()), roles_dir=collection.root() / "roles", env=environ)
+    roles = collection.root() / "roles"
+    platform = resolve(loaded.config, home=str(Path.home()), roles_dir=roles, env=environ)
     return Installation(
         document=document,
         config=loaded.config,
         platform=platform,
-        target=_target(loaded.config),
-        warnings=(*loaded.warnings, *platform.warnings),
+        target=WebhookTarget.of(loaded.config.notifications),
+        warnings=(*loaded.warnings, *platform.warnings, *_unused(variables or {}, document, loaded.config, roles)),
     )
 
 
@@ -115,6 +122,15 @@ def _load(
     return document, Loaded(from_mapping(document, env=environ, base_dir=Path.cwd()))
 
 
+def _unused(
+    variables: Mapping[str, Any], document: Mapping[str, Any], config: UnattendedInstallConfig, roles: Path
+) -> tuple[str, ...]:
+    if not variables:
+        return ()
+    sources = load_registry(roles, [Path(path) for path in config.registry])
+    return unused_variables(list(variables), [document, *(source.document for source in sources.values())])
+
+
 def _variables(document: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
     before = document.get("variables") or {}
     if not variables or not isinstance(before, Mapping):
@@ -129,24 +145,3 @@ def _document_of(config: UnattendedInstallConfig) -> dict[str, Any]:
     if services:
         document["deployment"]["services"] = [{"name": one["name"], **one.get("settings", {})} for one in services]
     return document
-
-
-def _target(config: UnattendedInstallConfig) -> WebhookTarget | None:
-    """Return the receiver that a configuration names, checked.
-
-    :raises ConfigurationError: nothing could be sent there.
-    """
-    notifications = config.notifications
-    if notifications is None or not notifications.webhook_url:
-        return None
-    target = WebhookTarget(
-        url=notifications.webhook_url,
-        headers=notifications.headers,
-        notify_progress=notifications.notify_progress,
-        notify_completion=notifications.notify_completion,
-        notify_failure=notifications.notify_failure,
-        retry_attempts=notifications.retry_attempts,
-        timeout=notifications.timeout,
-    )
-    target.check()
-    return target

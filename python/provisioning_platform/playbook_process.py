@@ -8,9 +8,7 @@ import contextlib
 import json
 import os
 import queue
-import shutil
 import signal
-import tempfile
 import threading
 import time
 import uuid
@@ -21,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.provisioning.platform.plugins.module_utils import _process
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import write_atomically
 
 from .exit_codes import RunnerStatus
+from .private_folder import PrivateFolder
 from .process_tree import children
 
 #: Seconds between ansible-runner's looks at whether it is to cancel; its own default is 5.
@@ -90,7 +90,8 @@ class PlaybookProcess:
         self._on_event = on_event
         self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._folder = Path(tempfile.mkdtemp(prefix="provisioning-run-"))
+        self._private = PrivateFolder("provisioning-run-")
+        self._folder = self._private.path
         self._thread = threading.Thread(target=self._run, name="ansible-runner", daemon=True)
         self._finished = threading.Event()
         self._pid: int | None = None
@@ -143,7 +144,7 @@ class PlaybookProcess:
         for group in self._workers:
             _signal_group(group, signal.SIGTERM)
         deadline = time.monotonic() + REST_GRACE
-        while any(_group_exists(group) for group in self._workers):
+        while any(_process.group_exists(group) for group in self._workers):
             if at_once() or time.monotonic() > deadline:
                 for group in self._workers:
                     _signal_group(group, signal.SIGKILL)
@@ -169,7 +170,7 @@ class PlaybookProcess:
 
     def close(self) -> None:
         """Remove the private folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._private.close()
 
     def _write_files(self) -> None:
         # A file, because ansible-runner drops the keyword when it may not write its own files.
@@ -253,13 +254,3 @@ _UnsafeDumper.add_representer(str, _represent_text)
 def _signal_group(group: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-
-
-def _group_exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -7,22 +7,14 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from ansible_collections.provisioning.platform.plugins.module_utils import _process
+
 
 def children(pid: int) -> list[int]:
     """Return the pids of a process's direct children; none when it is gone or cannot be asked."""
-    proc = Path("/proc")
-    if not (proc / "self" / "stat").exists():
+    if not Path("/proc/self/stat").exists():
         return _children_by_ps(pid)
-    return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit() and _parent(entry / "stat") == pid]
-
-
-def _parent(stat: Path) -> int | None:
-    try:
-        text = stat.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    # The name in parentheses may hold anything, so the fields begin after the last one.
-    return int(text.rpartition(")")[2].split()[1])
+    return [child for child in _process.pids() if _process.parent_of(child) == pid]
 
 
 def _children_by_ps(pid: int) -> list[int]:

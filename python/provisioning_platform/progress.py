@@ -15,29 +15,35 @@ from ansible_collections.provisioning.platform.plugins.module_utils._events impo
 
 from .lines import format_event
 from .run_state import RunView
+from .streams import complain, discard
 
 if TYPE_CHECKING:
     from .live import LiveProgress
 
 
 class Output:
-    """Standard output that outlives its reader: once a pipe is closed, lines are dropped and the run goes on."""
+    """Standard output that outlives its reader: once it cannot be written, lines are dropped and the run goes on.
+
+    That is said once on standard error, unless it is a pipe whose reader has had enough.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._is_open = True
+        self.is_open = True
 
     def line(self, text: str) -> None:
         """Write a line at once."""
-        if not self._is_open:
+        if not self.is_open:
             return
         try:
             self._stream.write(f"{_encodable(text, self._stream)}\n")
             self._stream.flush()
-        except BrokenPipeError:
-            self._is_open = False
-            # Python flushes at exit and would complain there.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        except OSError as error:
+            self.is_open = False
+            discard(self._stream)
+            if not isinstance(error, BrokenPipeError):
+                why = error.strerror or error
+                complain(f"warning: standard output: cannot be written: {why}. The rest of it is left out.")
 
 
 class Progress(Protocol):

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -134,8 +133,7 @@ def sample(
 def main() -> None:
     """Run the command and exit."""
     from .commands import guarded
+    from .streams import open_standard_streams
 
-    # A daemon may have closed them; what is said is lost then, and nothing else.
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    open_standard_streams()
     sys.exit(guarded(lambda: app(prog_name="provisioning-run")))

@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, os_problem
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._state import locked
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.settings import DEFAULT_WORK_DIR
+from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import obstacle
 
 from . import collection
 from .cancellation import Cancellation
@@ -23,6 +23,7 @@ from .configuration import Installation, load_installation
 from .exit_codes import ExitCode, decide
 from .plan_view import PlannedAction
 from .playbook_run import OnEvent, PlaybookRequest, PlaybookResult, run_playbook
+from .private_folder import PrivateFolder
 from .run_log import FILE_NAME
 from .run_state import RunView
 from .webhooks import Webhooks
@@ -132,8 +133,7 @@ def run_operation(
     :param variables: further extra vars, e.g. ``{"purge": True}``.
     :raises PrerequisiteError: there is no such playbook.
     """
-    with tempfile.TemporaryDirectory(prefix="provisioning-operation-") as name:
-        folder = Path(name)
+    with PrivateFolder("provisioning-operation-") as folder:
         request = PlaybookRequest(
             playbook=collection.playbook(operation),
             variables={**installation.playbook_variables(), **(variables or {})},
@@ -150,7 +150,7 @@ def _folder(installation: Installation, *, check: bool, inventory: str | None) -
     """Make the run's folder on this machine and hold it against a second run; in check mode a passing one."""
     with contextlib.ExitStack() as stack:
         if check:
-            yield Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="provisioning-plan-")))
+            yield stack.enter_context(PrivateFolder("provisioning-plan-"))
             return
         folders = [WorkDir(installation.work_dir).installations / installation.installation_id]
         if inventory is not None:
@@ -170,7 +170,7 @@ def _hold_first(folders: list[Path], stack: contextlib.ExitStack) -> Path:
         try:
             stack.enter_context(locked(folder / "run.lock"))
         except OSError as error:
-            problems.append(os_problem(f"work_dir {folder}", error))
+            problems.append(obstacle(folder.parents[1], error))
         else:
             return folder
     raise PrerequisiteError(*problems)

@@ -11,24 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.engines import running_docker, running_podman
+from tests.fixtures.engines import docker_url, podman_url
 from tests.fixtures.installations import Installation, small
 
+__all__ = ["docker_url", "make", "podman_url"]
+
 MakeSmall = Callable[..., Installation]
-
-
-@pytest.fixture(scope="session")
-def docker_url() -> Iterator[str]:
-    """The address of a Docker engine."""
-    with running_docker() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def podman_url() -> Iterator[str]:
-    """The address of Podman's API."""
-    with running_podman() as url:
-        yield url
 
 
 @pytest.fixture

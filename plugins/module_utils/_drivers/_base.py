@@ -15,7 +15,7 @@ from .._model import AnyVerification, CommandHealthCheck, Mode, Scalar, ServiceD
 from .._paths import WorkDir
 from .._secrets import SecretStore
 
-Status = Literal["absent", "stopped", "starting", "running", "failed"]
+Status = Literal["absent", "stopped", "paused", "starting", "running", "failed"]
 
 Notify = Callable[..., None]
 
@@ -24,13 +24,15 @@ Notify = Callable[..., None]
 class Observation:
     """What a service is, asked from the kernel, the engine or the API.
 
-    :param status: ``stopped`` means it ended by itself with success or was stopped; ``failed`` that it ended badly.
+    :param status: ``stopped`` means it ended by itself with success or was stopped; ``failed`` that it ended badly;
+        ``paused`` that somebody froze it.
     :param digest: digest of what was asked for when it was created.
     :param id: what the mode calls it: a pid, a container id.
     :param since: unix time in seconds since when it is what it is.
     :param exit_code: of the process, where it has ended and is known.
     :param detail: one line for people, e.g. ``killed by signal 9``.
-    :param instances: ids of all replicas, this one's first.
+    :param instances: ids of all replicas that have not ended, this one's first.
+    :param drift: how what runs is no longer what was started, though its digest is right; the next start repairs it.
     """
 
     status: Status
@@ -40,6 +42,7 @@ class Observation:
     exit_code: int | None = None
     detail: str = ""
     instances: tuple[str, ...] = ()
+    drift: str = ""
 
     @property
     def exists(self) -> bool:
@@ -124,6 +127,13 @@ class Driver(ABC):
         :raises DriverError: the engine or API does not answer.
         """
 
+    def find(self) -> list[ServiceDefinition]:
+        """Return what can be found of this installation without knowing its services: enough to stop and remove them.
+
+        :raises DriverError: the engine or API does not answer.
+        """
+        return []
+
     @abstractmethod
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what would be created, as JSON types, secrets still as placeholders.
@@ -186,6 +196,13 @@ class Driver(ABC):
         """Return the result of a check that the mode itself makes best; None when it is to be made from this host.
 
         :param check: the service's health check, None when it has none, or one of its ``verify`` checks.
+        """
+        return None
+
+    def ended(self, service: ServiceDefinition) -> str | None:  # noqa: ARG002
+        """Say how what was started for the service has ended, though something may answer in its place.
+
+        It is asked once a check has passed. None while it is up, and in modes where nobody else can answer.
         """
         return None
 

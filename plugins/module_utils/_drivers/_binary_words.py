@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from .._errors import DriverError, Problem
 from .._model import BinaryDeployment, CommandHealthCheck, ServiceDefinition
 from .._secrets import references
+from ._base import Observation
 
 
 def argument_problems(service: ServiceDefinition, binary: BinaryDeployment) -> Iterator[Problem]:
@@ -57,6 +58,18 @@ def missing(service: ServiceDefinition, binary: BinaryDeployment) -> Problem:
         f"the command {binary.command} is not there or not executable",
         "Install it, or set deployment.binary.command to its path.",
     )
+
+
+def early_end(seen: Observation) -> str:
+    """Say that the process of a service has ended though it was to stay.
+
+    :param seen: what it is now.
+    """
+    if seen.id is not None or seen.exit_code not in (0, None):
+        return seen.detail
+    if seen.exit_code is None:  # another than its parent asks
+        return f"{seen.detail}, while it was expected to stay; if it goes into the background, run it in the foreground"
+    return "its process ended with exit code 0 while it was expected to stay; run it in the foreground"
 
 
 def ending(pid: int, code: int | None) -> str:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .._model import ServiceDefinition
@@ -23,6 +23,8 @@ from ._docker_render import (
     template_of,
 )
 
+#: States in which there is nothing to be stopped.
+ENDED = frozenset({"created", "configured", "initialized", "exited", "stopped", "dead", "removing"})
 _ALWAYS_RESTARTED = ("always", "unless-stopped")
 _EXIT_CODE = re.compile(r"\((\d+)\)")
 _AGE = re.compile(
@@ -38,7 +40,7 @@ _SECONDS = {
     "year": 31_536_000,
 }
 # The worst of several replicas speaks for all.
-_SEVERITY: dict[Status, int] = {"failed": 0, "stopped": 1, "starting": 2, "running": 3}
+_SEVERITY: dict[Status, int] = {"failed": 0, "stopped": 1, "paused": 2, "starting": 3, "running": 4}
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Instance:
     :param state: in the engine's word, e.g. ``running`` or ``exited``.
     :param text: the engine's line about it, e.g. ``Exited (3) 2 minutes ago``.
     :param created: unix time in seconds.
+    :param networks: ids of its networks by name, empty until it has run; nothing where the list does not tell.
     """
 
     id: str
@@ -61,6 +64,7 @@ class Instance:
     state: str
     text: str
     created: float
+    networks: Mapping[str, str] | None = field(default=None, hash=False)
 
     @property
     def exit_code(self) -> int | None:
@@ -84,6 +88,7 @@ def instances(listing: Iterable[Mapping[str, Any]]) -> dict[str, list[Instance]]
             state=str(entry.get("State", "")).lower(),
             text=entry.get("Status", ""),
             created=float(entry.get("Created", 0)),
+            networks=networks_of(entry),
         )
         found.setdefault(instance.service, []).append(instance)
     for several in found.values():
@@ -91,14 +96,28 @@ def instances(listing: Iterable[Mapping[str, Any]]) -> dict[str, list[Instance]]
     return found
 
 
+def networks_of(entry: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the ids of a container's networks by name, as an engine's list has them; nothing where it does not."""
+    settings = entry.get("NetworkSettings")
+    if settings is None:
+        return None
+    return {name: (about or {}).get("NetworkID", "") for name, about in (settings.get("Networks") or {}).items()}
+
+
 def observation(
-    service: ServiceDefinition, found: Sequence[Instance], rendered: Mapping[str, Any], now: float
+    service: ServiceDefinition,
+    found: Sequence[Instance],
+    rendered: Mapping[str, Any],
+    now: float,
+    *,
+    networks: Sequence[Collection[str]] = (),
 ) -> Observation:
     """Return what a service is.
 
     :param found: its containers.
     :param rendered: what it is to be; tells replicas made for another number of them from changed ones.
     :param now: unix time in seconds.
+    :param networks: the networks it is to be on, each by the names that it may have.
     """
     if not found:
         return ABSENT
@@ -107,15 +126,29 @@ def observation(
     status, detail, worst = min(states, key=lambda state: _SEVERITY[state[0]])
     if len(found) < wanted and status in ("running", "starting"):
         status, detail = "stopped", f"{len(found)} of {wanted} replicas are there"
+    drift = _drift(found, networks)
     return Observation(
         status=status,
         digest=_digest(found, rendered, set(container_names("", "", wanted))),
         id=found[0].id,
         since=_since(worst, now),
         exit_code=worst.exit_code if status in ("stopped", "failed") else None,
-        detail=detail,
-        instances=tuple(instance.id for instance in found),
+        detail=detail or drift,
+        instances=tuple(instance.id for instance in found if instance.state not in ENDED),
+        drift=drift if status in ("running", "starting") else "",
     )
+
+
+def _drift(found: Sequence[Instance], networks: Sequence[Collection[str]]) -> str:
+    """Say which networks somebody took away from containers that run."""
+    lost = {
+        next(iter(names))
+        for instance in found
+        if instance.state == "running" and instance.networks is not None
+        for names in networks
+        if not any(name in instance.networks for name in names)
+    }
+    return f"is not connected to the network {', '.join(sorted(lost))}" if lost else ""
 
 
 def _digest(found: Sequence[Instance], rendered: Mapping[str, Any], wanted: set[str]) -> str | None:
@@ -139,7 +172,7 @@ def _status(instance: Instance, service: ServiceDefinition) -> tuple[Status, str
         case "created" | "configured" | "initialized":
             return "stopped", "created, but never started"
         case "paused":
-            return "stopped", "paused"
+            return "paused", "is paused"
         case "removing":
             return "stopped", "being removed"
         case "exited" | "stopped":
@@ -154,7 +187,7 @@ def _ended(code: int | None, service: ServiceDefinition) -> tuple[Status, str]:
     Where the engine restarts whatever ends, only what somebody stopped stays down.
     """
     startup = service.startup
-    asked = {0, None, 128 + _signal_number(startup.stop_signal)}
+    asked = {0, None, 128 + signal_number(startup.stop_signal)}
     if code in asked or startup.restart in _ALWAYS_RESTARTED:
         return "stopped", "" if code in asked else f"was stopped and {ending(code)}"
     return "failed", ending(code)
@@ -170,7 +203,8 @@ def ending(code: int | None) -> str:
     return f"exited with code {code}"
 
 
-def _signal_number(name: str) -> int:
+def signal_number(name: str) -> int:
+    """Return the number of a signal, named with or without SIG or given as a number; 0 where there is no such one."""
     if name.isdigit():
         return int(name)
     full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"

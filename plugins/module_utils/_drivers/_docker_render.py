@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._build import to_dict
+from .._build import build, to_dict
 from .._cgroups import memory_bytes
 from .._errors import ConfigurationError, Problem
 from .._model import CommandHealthCheck, DockerDeployment, ServiceDefinition
@@ -69,6 +69,11 @@ def block(service: ServiceDefinition) -> DockerDeployment:
         remedy = f"Add deployment.docker to {service.name}, or choose another mode."
         raise ConfigurationError(Problem(service.name, "has no docker block", remedy))
     return docker
+
+
+def stand_in(name: str) -> ServiceDefinition:
+    """Return a definition for a service of which nothing but its containers is known: to stop and remove them."""
+    return build(ServiceDefinition, {"name": name, "deployment": {"mode": "docker", "docker": {"image": name}}})
 
 
 def container_names(project: str, service: str, replicas: int) -> dict[str, str]:

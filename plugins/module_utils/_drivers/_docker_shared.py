@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from .._model import ServiceDefinition
 from ._base import Context
 from ._docker_engine import PODMAN_HOST_GATEWAY, Engine
 from ._docker_errors import NOT_FOUND, EngineError, engine_errors
+from ._docker_observe import Instance, networks_of
 from ._docker_render import HOST_GATEWAY, block, ownership, parse_volume, volume_name
 
 
@@ -24,15 +25,16 @@ def make_shared(engine: Engine, context: Context, services: Sequence[ServiceDefi
 
     :raises DriverError: one cannot be made.
     """
-    existing = _network_names(engine)
-    wanted = [context.network, *(name for service in services for name in user_networks(service, context, existing))]
-    missing = [name for name in dict.fromkeys(wanted) if name not in existing]
-    if missing:
+    existing = _networks(engine)
+    named = [name for service in services for name in user_networks(service, context, existing)]
+    wanted = list(dict.fromkeys([context.network, *named]))
+    if any(len(existing.get(name, ())) != 1 for name in wanted):
         with _alone(engine):
-            existing = _network_names(engine)
-            for name in missing:
+            existing = _networks(engine)
+            for name in wanted:
                 if name not in existing:
                     _make_network(engine, name, ownership(context))
+            _remove_twins(engine, context, wanted)
     for name in _volume_names(services, context):
         with engine_errors(name):
             engine.api.create_volume(name, labels=ownership(context))
@@ -53,9 +55,32 @@ def join_networks(engine: Engine, context: Context, service: ServiceDefinition, 
 
     :raises DriverError: it cannot be connected.
     """
-    for name in user_networks(service, context, _network_names(engine)):
-        with engine_errors(service.name):
-            engine.api.connect_container_to_network(container, name, aliases=[service.name])
+    for name in user_networks(service, context, _networks(engine)):
+        _connect(engine, service, container, name)
+
+
+def rejoin_networks(engine: Engine, context: Context, service: ServiceDefinition, instance: Instance) -> None:
+    """Connect a container to the networks that somebody took from it, or removed and made again.
+
+    :raises DriverError: it cannot be connected.
+    """
+    if instance.networks is None:
+        return
+    existing = _networks(engine)
+    for name in [context.network, *user_networks(service, context, existing)]:
+        joined = instance.networks.get(name)
+        ids = {network["Id"] for network in existing.get(name, ())}
+        if joined and ids and joined not in {*ids, name}:  # to Podman the name is the id
+            with engine_errors(service.name):
+                engine.api.disconnect_container_from_network(instance.id, name, force=True)
+            joined = None
+        if joined is None:
+            _connect(engine, service, instance.id, name)
+
+
+def network_choices(context: Context, service: ServiceDefinition) -> list[tuple[str, ...]]:
+    """Return the networks of a service's containers, each by the names that it may have on the engine."""
+    return [(context.network,), *((name, f"{context.project}-{name}") for name in block(service).networks)]
 
 
 def remove_networks(engine: Engine, context: Context) -> list[str]:
@@ -66,7 +91,7 @@ def remove_networks(engine: Engine, context: Context) -> list[str]:
     removed = []
     for network in _owned(engine.api.networks, context):
         with engine_errors(network["Name"]):
-            users = engine.api.containers(all=True, filters={"network": [network["Name"]]})
+            users = _users(engine, network)
         if not users and _remove_network(engine, network):
             removed.append(network["Name"])
     return sorted(removed)
@@ -119,9 +144,46 @@ def _alone(engine: Engine) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _network_names(engine: Engine) -> set[str]:
+def _networks(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """Return the engine's networks by name, those of one name oldest first."""
+    found: dict[str, list[dict[str, Any]]] = {}
     with engine_errors("network"):
-        return {network["Name"] for network in engine.api.networks()}
+        for network in sorted(engine.api.networks(), key=lambda network: (network.get("Created", ""), network["Id"])):
+            found.setdefault(network["Name"], []).append(network)
+    return found
+
+
+def _remove_twins(engine: Engine, context: Context, names: Iterable[str]) -> None:
+    """Leave one network of each name: Docker refuses to connect a container to a name that two have."""
+    for several in _networks(engine).values():
+        if several[0]["Name"] not in names or len(several) < 2:
+            continue
+        # The first that is in use stays, else the first of all.
+        used = [network for network in several if not is_ours(network, context) or _users(engine, network)]
+        kept = (used or several)[0]
+        for network in several:
+            if network is not kept and network not in used:
+                _remove_network(engine, network)
+
+
+def is_ours(thing: Mapping[str, Any], context: Context) -> bool:
+    """Whether what an engine lists has the labels of the installation."""
+    return ownership(context).items() <= (thing.get("Labels") or {}).items()
+
+
+def _users(engine: Engine, network: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the containers of a network, also those that do not run; of two of one name, of this one alone."""
+    name = network["Name"]
+    with engine_errors(name):
+        found: list[dict[str, Any]] = engine.api.containers(all=True, filters={"network": [name]})
+    # One that has never run is on no network of a certain id yet; to Podman the name is the id.
+    here = (network["Id"], name, "", None)
+    return [entry for entry in found if (networks_of(entry) or {}).get(name) in here]
+
+
+def _connect(engine: Engine, service: ServiceDefinition, container: str, network: str) -> None:
+    with engine_errors(service.name):
+        engine.api.connect_container_to_network(container, network, aliases=[service.name])
 
 
 def _make_network(engine: Engine, name: str, labels: dict[str, str]) -> None:
@@ -153,7 +215,7 @@ def _owned(ask: Any, context: Context) -> list[dict[str, Any]]:
     labels = [f"{name}={value}" for name, value in ownership(context).items()]
     with engine_errors("the container engine"):
         found: list[dict[str, Any]] = ask(filters={"label": labels})
-    return found
+    return [thing for thing in found if is_ours(thing, context)]  # Podman 4 is content with one label of several
 
 
 def _warn_without_names(engine: Engine, context: Context, services: Sequence[ServiceDefinition]) -> None:

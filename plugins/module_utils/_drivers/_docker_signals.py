@@ -8,11 +8,11 @@ that has none, as many small servers, to stop by itself is waiting for nothing: 
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 from ._docker_engine import Engine
 from ._docker_errors import EngineError, engine_errors
+from ._docker_observe import signal_number
 
 _PROC = Path("/proc")
 
@@ -28,10 +28,13 @@ def is_deaf(engine: Engine, service: str, container: str, name: str) -> bool:
         return False
     try:
         with engine_errors(service):
-            pid = engine.api.inspect_container(container)["State"].get("Pid", 0)
+            about = engine.api.inspect_container(container)
     except EngineError:
         return False
-    return bool(pid) and first_process_is_deaf(pid, container, name)
+    pid = about["State"].get("Pid", 0)
+    # The image may ask for another signal than the one that is usual.
+    asked = about.get("Config", {}).get("StopSignal") or name
+    return bool(pid) and first_process_is_deaf(pid, container, str(asked))
 
 
 def first_process_is_deaf(pid: int, container: str, name: str, *, proc: Path = _PROC) -> bool:
@@ -50,5 +53,7 @@ def first_process_is_deaf(pid: int, container: str, name: str, *, proc: Path = _
     numbers = fields.get("NSpid", "").split()
     if len(numbers) < 2 or numbers[-1] != "1":
         return False
-    number = signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    number = signal_number(name)
+    if not number:
+        return False
     return not int(fields.get("SigCgt", "0"), 16) >> (number - 1) & 1

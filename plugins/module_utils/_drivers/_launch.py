@@ -10,12 +10,14 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import _process
 from .._errors import Problem
 from .._model import BinaryDeployment, Scalar, ServiceDefinition
 from .._paths import WorkDir, make_directory
@@ -27,6 +29,8 @@ _INHERITED = frozenset(
     | {name for proxy in ("http_proxy", "https_proxy", "no_proxy") for name in (proxy, proxy.upper())}
 )
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Python itself ignores these, and has subprocess give them back to children.
+_GIVEN_BACK = frozenset({signal.SIGPIPE.value, signal.SIGXFSZ.value})
 _PASSAGE_MODE = 0o711  # another user may pass through to what is his, but not look round
 
 
@@ -160,6 +164,31 @@ def environment(
     """
     own = {"PATH": path, "HOME": account.home, "USER": account.name, "LOGNAME": account.name}
     return {**base, **own, **{name: text_of(value) for name, value in settings.items()}}
+
+
+def owners(binary: BinaryDeployment) -> set[int]:
+    """Return the user ids that a service's processes may have: its user's and our own."""
+    with contextlib.suppress(KeyError):
+        return {os.geteuid(), account_of(binary.user).uid}
+    return {os.geteuid()}
+
+
+def signal_reset() -> Callable[[], None] | None:
+    """Return what gives a new process the signals it can expect, to be run in it; nothing where it has them anyway.
+
+    Who is ignored or blocked in us, e.g. SIGHUP under ``nohup`` and SIGINT in a background job, would be so in it.
+    """
+    ignored, blocked = _process.unusual_signals()
+    ignored -= _GIVEN_BACK
+    if not ignored and not blocked:
+        return None
+
+    def reset() -> None:
+        for number in ignored:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    return reset
 
 
 def _is_group(group: str) -> bool:

@@ -44,7 +44,7 @@ class Session:
         :param led_at: clock ticks since boot at which the process itself was seen alive.
         """
         identity = self.record.identity
-        if identity.boot_id != _process.boot_id() or not _exists(self.record.group):
+        if identity.boot_id != _process.boot_id() or not _process.group_exists(self.record.group):
             return []
         members = _process.group_members(self.record.group)
         if members and members[0].pid == self.record.group:
@@ -84,18 +84,15 @@ def kill(session: Session, *, led_at: int | None = None) -> list[int]:
     :param led_at: clock ticks since boot at which its leader was seen alive.
     :raises PermissionError: it belongs to somebody else.
     """
-    members = session.members(led_at=led_at)
+    return kill_all(session.members(led_at=led_at))
+
+
+def kill_all(members: Sequence[ProcessIdentity]) -> list[int]:
+    """Kill processes; return the pids of those that survive it.
+
+    :raises PermissionError: one belongs to somebody else.
+    """
     for member in members:
         _process.send_signal(member, signal.SIGKILL)
     deadline = time.monotonic() + _KILL_SECONDS
     return [member.pid for member in members if not _process.wait_until_gone(member, deadline - time.monotonic())]
-
-
-def _exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -19,9 +19,10 @@ from .._errors import DriverError, Problem, raise_if_any
 from .._model import BinaryDeployment, ServiceDefinition
 from .._paths import FILE_MODE, make_directory
 from .._state import PidRecord, PidStore
-from . import _launch, _sessions
+from . import _launch, _marks, _sessions
 from ._base import ABSENT, Context, Driver, LogLine, Observation
-from ._binary_words import argument_problems, ending, missing, signal_problems, stop_signal
+from ._binary_words import argument_problems, early_end, ending, missing, signal_problems, stop_signal
+from ._marks import Search
 from ._sessions import Session
 
 _UMASK = 0o022  # as init systems have it, whatever the shell's or the pipeline's is
@@ -36,6 +37,7 @@ class BinaryDriver(Driver):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._records = PidStore(context.work_dir.pids)
+        self._root = os.path.realpath(context.work_dir.root)
         self._path = _launch.search_path(context.work_dir.bin)
         self._inherited = _launch.inherited()
         # Only a parent learns how its child ended.
@@ -57,7 +59,16 @@ class BinaryDriver(Driver):
 
     def observe(self, services: Sequence[ServiceDefinition]) -> dict[str, Observation]:
         """Return what each service is, asked from the kernel."""
-        return {service.name: self._observe(service) for service in services}
+        search = self._search()
+        return {service.name: self._observe(service, search) for service in services}
+
+    def ended(self, service: ServiceDefinition) -> str | None:
+        """Return how the process of a service has ended, if it has, and not because it was to stop."""
+        records = self._records.read(service.name)
+        if all(_process.is_alive(record.identity) or record.stopped for record in records):
+            return None
+        seen = self._observe(service, self._search())
+        return None if seen.is_up else early_end(seen)
 
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what would be started."""
@@ -99,7 +110,7 @@ class BinaryDriver(Driver):
             raise_if_any(_ports.problems(service), DriverError)
         wanted = sorted(set(range(1, binary.replicas + 1)) - {record.replica for record in alive})
         records = self._launch_all(service, wanted, digest, alive)
-        return self._describe(service, records)
+        return self._describe(service, records, self._search())
 
     def stop(self, service: ServiceDefinition, observation: Observation) -> None:  # noqa: ARG002 - the records tell
         """Ask the processes to stop, then kill what remains of their sessions.
@@ -140,15 +151,21 @@ class BinaryDriver(Driver):
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    def _observe(self, service: ServiceDefinition) -> Observation:
+    def _observe(self, service: ServiceDefinition, search: Search) -> Observation:
         records = self._records.read(service.name)
         known = [self._learn(record) for record in records]
-        if known != records:  # only its parent learns how a process ended, so it writes that down for all others
+        if not known:
+            known = search.lost(service.name, _launch.owners(_block(service)))
+            if known:  # unless they are just being started, and have been written down since
+                known = self._records.read(service.name) or known
+        # Only its parent learns how a process ended, so it writes that down for all others. And whoever finds
+        # processes without records gives them theirs.
+        if known != records:
             with contextlib.suppress(OSError):
                 self._records.write(service.name, known)
-        return self._describe(service, known) if known else ABSENT
+        return self._describe(service, known, search) if known else ABSENT
 
-    def _describe(self, service: ServiceDefinition, records: list[PidRecord]) -> Observation:
+    def _describe(self, service: ServiceDefinition, records: list[PidRecord], search: Search) -> Observation:
         replicas = _block(service).replicas
         living = [record for record in records if _process.is_alive(record.identity)]
         digests = {record.digest for record in records}
@@ -164,12 +181,26 @@ class BinaryDriver(Driver):
         code = worst.exit_code
         if all(record.stopped for record in records):
             return Observation("stopped", digest, exit_code=code, detail="was stopped")
-        left = tuple(str(member.pid) for record in records for member in self._session(service, record).members())
+        left = tuple(str(member.pid) for member in self._left(service, records, search))
         detail = ending(worst.identity.pid, code) + (f", and left {len(left)} processes behind" if left else "")
         return Observation("stopped" if code == 0 else "failed", digest, exit_code=code, detail=detail, instances=left)
 
     def _is_up(self, service: ServiceDefinition) -> bool:
         return any(_process.is_alive(record.identity) for record in self._records.read(service.name))
+
+    def _left(
+        self, service: ServiceDefinition, records: Sequence[PidRecord], search: Search
+    ) -> list[_process.ProcessIdentity]:
+        """Return what processes that have ended by themselves have left behind, in their sessions and elsewhere."""
+        left = [member for record in records for member in self._session(service, record).members()]
+        replicas = {record.replica for record in records if record.identity.boot_id == _process.boot_id()}
+        if replicas:  # one that puts itself into the background takes a session of its own
+            found = search.of(service.name, _launch.owners(_block(service)))
+            left += [known.identity for known in found if known.mark.replica in replicas and known.identity not in left]
+        return left
+
+    def _search(self) -> Search:
+        return Search(self._root)
 
     def _learn(self, record: PidRecord) -> PidRecord:
         """Return the record with how its process ended, if that can be known."""
@@ -212,6 +243,10 @@ class BinaryDriver(Driver):
             _launch.hand_over(self.context.work_dir.service_data(service.name), account, self.context.work_dir)
         if binary.user is not None and binary.download is not None:
             _launch.open_way(Path(executable).parent, self.context.work_dir)
+        env = _launch.environment(
+            self.context.secrets.fill(settings), path=self._path, account=account, base=self._inherited
+        )
+        mark = _marks.Mark(self._root, service.name, replica, digest, _process.ticks_since_boot())
         log = self._open_log(service.name, replica)
         try:
             child = subprocess.Popen(
@@ -220,14 +255,13 @@ class BinaryDriver(Driver):
                 stdout=log,
                 stderr=log,
                 cwd=self._working_dir(service),
-                env=_launch.environment(
-                    self.context.secrets.fill(settings), path=self._path, account=account, base=self._inherited
-                ),
+                env={**env, _marks.VARIABLE: mark.to_text()},
                 user=account.uid if binary.user else None,
                 group=account.gid if binary.user or binary.group else None,
                 extra_groups=account.groups if binary.user and os.geteuid() == 0 else None,
                 umask=_UMASK,
                 start_new_session=True,
+                preexec_fn=_launch.signal_reset(),  # noqa: PLW1509 - it calls the kernel and takes no lock
             )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -269,16 +303,20 @@ class BinaryDriver(Driver):
     # --- stopping ----------------------------------------------------------------------------------------------------
 
     def _end(self, service: ServiceDefinition, records: Sequence[PidRecord]) -> None:
-        sessions = [self._session(service, record) for record in records if not record.stopped]
+        active = [record for record in records if not record.stopped]
+        sessions = [self._session(service, record) for record in active]
+        ended = [record for record in active if not _process.is_alive(record.identity)]
         number, timeout = stop_signal(service), service.startup.stop_timeout
         self._make_sure(service, lambda: _sessions.stop(sessions, number, timeout))
+        self._clear(service, ended)
         for record in records:
             self._reap(record.identity.pid)
 
     def _clear(self, service: ServiceDefinition, records: Sequence[PidRecord]) -> None:
         """Kill what processes that have ended have left behind; it may hold their ports."""
-        sessions = [self._session(service, record) for record in records if not record.stopped]
-        self._make_sure(service, lambda: [pid for session in sessions for pid in _sessions.kill(session)])
+        ended = [record for record in records if not record.stopped]
+        if ended:
+            self._make_sure(service, lambda: _sessions.kill_all(self._left(service, ended, self._search())))
 
     def _make_sure(self, service: ServiceDefinition, end: Callable[[], list[int]]) -> None:
         try:

@@ -12,20 +12,22 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from .. import _ports
 from .._errors import ConfigurationError, DriverError, Problem
 from .._model import CommandHealthCheck, ServiceDefinition
 from .._secrets import references
+from .._state import valid_name
 from . import _docker_output, _docker_render, _docker_shared
 from ._base import Context, Driver, LogLine, Observation
 from ._docker_engine import Connection, Engine
 from ._docker_errors import NOT_FOUND, EngineError, engine_errors, explain
 from ._docker_images import Images, check_build
 from ._docker_mounts import check_mounts, prepare_mounts
-from ._docker_observe import Instance, instances, observation
+from ._docker_observe import ENDED, Instance, instances, observation
 from ._docker_render import LABEL_SERVICE, block, container_names, ownership, template_of
 from ._docker_signals import is_deaf
 
@@ -65,6 +67,7 @@ class DockerDriver(Driver):
             problems = _docker_render.check_document(settings, service)
             problems += self._check_foreigners(engine, service)
             problems += self._check_image(engine, service)
+            problems += _check_addresses(engine, service)
             mounts = _docker_render.volumes(settings, service.name)
             return problems + check_mounts(service, mounts, self.context.work_dir, engine)
         except (ConfigurationError, DriverError) as error:
@@ -79,9 +82,23 @@ class DockerDriver(Driver):
         found = self._instances(self._connection.engine(), only)
         now = self._clock()
         return {
-            service.name: observation(service, found.get(service.name, []), self._rendered_replicas(service), now)
+            service.name: observation(
+                service,
+                found.get(service.name, []),
+                self._rendered_replicas(service),
+                now,
+                networks=_docker_shared.network_choices(self.context, service),
+            )
             for service in services
         }
+
+    def find(self) -> list[ServiceDefinition]:
+        """Return the services that have containers with our labels.
+
+        :raises DriverError: no engine answers.
+        """
+        found = self._instances(self._connection.engine(), None)
+        return [_docker_render.stand_in(name) for name in sorted(found) if valid_name(name)]
 
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what would be created, in the words of the definition.
@@ -135,7 +152,7 @@ class DockerDriver(Driver):
         if missing:
             # Before anything is taken away: a service that runs is not given up for an image that cannot be had.
             self._get_image_ready(engine, service, is_replacing=bool(there))
-        self._remove_all(engine, service, [i.id for i in there if kept.get(i.replica) is not i])
+        self._remove_all(engine, service, {i.id: i.state for i in there if kept.get(i.replica) is not i})
         ids = {replica: i.id for replica, i in kept.items()}
         for instance in kept.values():
             self._start_again(engine, service, instance)
@@ -150,10 +167,12 @@ class DockerDriver(Driver):
 
         :raises DriverError: one cannot be stopped.
         """
-        if observation.is_up or len(observation.instances) > 1:
+        if observation.instances:
             engine = self._connection.engine()
 
             def one(container: str) -> None:
+                if not observation.is_up:
+                    _wake(engine, service, container)
                 _stop(engine, service, container, patience=None if _can_be_asked(engine, service, container) else 0)
 
             _for_each(observation.instances, one)
@@ -164,8 +183,12 @@ class DockerDriver(Driver):
         :raises DriverError: one cannot be removed.
         """
         if observation.exists:
-            may_run = observation.is_up or len(observation.instances) > 1
-            self._remove_all(self._connection.engine(), service, observation.instances, may_run=may_run)
+            engine = self._connection.engine()
+            if observation.is_up:  # then all of them run
+                self._remove_all(engine, service, dict.fromkeys(observation.instances, "running"))
+            else:
+                there = self._instances(engine, service.name).get(service.name, [])
+                self._remove_all(engine, service, {instance.id: instance.state for instance in there})
 
     def clean(self) -> list[str]:
         """Remove the networks that :meth:`prepare` made and no container uses; return their names.
@@ -188,7 +211,8 @@ class DockerDriver(Driver):
         if service is not None:
             labels.append(f"{LABEL_SERVICE}={service}")
         with engine_errors(service or engine.name):
-            return instances(engine.api.containers(all=True, filters={"label": labels}))
+            listing = engine.api.containers(all=True, filters={"label": labels})
+        return instances(entry for entry in listing if _docker_shared.is_ours(entry, self.context))
 
     def _rendered_replicas(self, service: ServiceDefinition) -> dict[str, Any]:
         return self.render(service) if block(service).replicas > 1 else {}
@@ -266,22 +290,22 @@ class DockerDriver(Driver):
         return _create_container(engine, service, name, body)
 
     def _start_again(self, engine: Engine, service: ServiceDefinition, instance: Instance) -> None:
+        if instance.state == "paused":
+            _wake(engine, service, instance.id)
+        _docker_shared.rejoin_networks(engine, self.context, service, instance)
         with engine_errors(service.name):
-            if instance.state == "paused":
-                engine.api.unpause(instance.id)
-            else:
-                engine.api.start(instance.id)
+            engine.api.start(instance.id)
 
-    def _remove_all(
-        self, engine: Engine, service: ServiceDefinition, containers: Sequence[str], *, may_run: bool = True
-    ) -> None:
+    def _remove_all(self, engine: Engine, service: ServiceDefinition, states: Mapping[str, str]) -> None:
         def one(container: str) -> None:
+            if states[container] == "paused":
+                _wake(engine, service, container)
             # An engine kills what it removes by force, so what is to be killed anyway is not asked to stop first.
-            if may_run and _can_be_asked(engine, service, container):
+            if states[container] not in ENDED and _can_be_asked(engine, service, container):
                 _stop(engine, service, container)
             _delete(engine, service, container)
 
-        _for_each(containers, one)
+        _for_each(list(states), one)
 
     def _without_secrets(self, text: str, service: ServiceDefinition) -> str:
         for owner, name in references(self.render(service)):
@@ -289,6 +313,20 @@ class DockerDriver(Driver):
             if secret is not None:
                 text = text.replace(secret.value, f"${{secret.{owner}.{name}}}")
         return text
+
+
+def _check_addresses(engine: Engine, service: ServiceDefinition) -> list[Problem]:
+    # With root's rights Podman forwards in the kernel, from IPv6 to IPv6; its networks have IPv4.
+    if not engine.is_podman or engine.owner != 0:
+        return []
+    remedy = f"Publish it on an IPv4 address in docker.ports of {service.name}, or use Docker."
+    return [
+        Problem(
+            service.name, f"port {port} is to be published on {port.address}, and Podman forwards IPv4 only", remedy
+        )
+        for port in _ports.needed(service)
+        if ":" in port.address
+    ]
 
 
 def _is_current(instance: Instance, settings: dict[str, Any], digest: str) -> bool:
@@ -315,6 +353,16 @@ def _stop(engine: Engine, service: ServiceDefinition, container: str, *, patienc
             engine.api.stop(container, timeout=math.ceil(seconds))
     except EngineError as error:
         if error.status != NOT_FOUND:
+            raise
+
+
+def _wake(engine: Engine, service: ServiceDefinition, container: str) -> None:
+    """Let what somebody paused go on: what is frozen hears no signal. That it is not paused is no error."""
+    try:
+        with engine_errors(service.name):
+            engine.api.unpause(container)
+    except EngineError as error:
+        if error.status is None:
             raise
 
 

@@ -19,11 +19,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, cast
 
-from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import (
-    Address,
-    WebhookTarget,
-    is_loopback,
-)
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import Address, WebhookTarget
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_loopback
 
 USER_AGENT = "provisioning-platform-webhook/1"
 #: The longest wait, in seconds, that a receiver can ask for with Retry-After.

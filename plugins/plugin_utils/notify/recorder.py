@@ -50,7 +50,7 @@ class Failure:
             if isinstance(item, Mapping) and item.get("failed"):
                 return cls.of(host, task, item)
         text = result.get("msg") or result.get("stderr") or result.get("censored") or "the task failed"
-        return cls(host, _cut(f"{task}: {text}"))
+        return cls(host, _cut(f"{task}: {text}{_last_words(result)}"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the events ``step.failed`` and ``run.failed`` carry."""
@@ -182,6 +182,15 @@ class RunRecorder:
             status = {"status": event.kind.rpartition(".")[2], "reason": ""}
             services[event.service] = {**known, **status, **told}
         return services
+
+
+def _last_words(result: Mapping[str, Any]) -> str:
+    """Return what a module said last that died before it could say it in its result, to be put after the message."""
+    for name in ("module_stderr", "module_stdout"):
+        lines = str(result.get(name) or "").strip().splitlines()
+        if lines:
+            return f" ({lines[-1].strip()})"
+    return ""
 
 
 def _texts(problem: Mapping[Any, Any]) -> dict[str, str]:

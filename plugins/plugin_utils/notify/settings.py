@@ -19,6 +19,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._build impor
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Journal
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir, make_directory
+from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import work_dir_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
     PROFILE_OF_MODE,
     NotificationConfig,
@@ -74,8 +75,8 @@ class RunSettings:
         configured = self._text("work_dir") or DEFAULT_WORK_DIR
         default = Path(DEFAULT_WORK_DIR).expanduser()
         work_dir = Path(configured).expanduser()
-        # One that is not absolute is an error, which the first step tells; it must not make folders wherever we are.
-        for root in (work_dir, default) if work_dir.is_absolute() else (default,):
+        # One that cannot be is an error, which the first step tells; it must not make folders wherever we are.
+        for root in (default,) if any(work_dir_problems(configured)) else (work_dir, default):
             folder = WorkDir(root).installations / installation_id
             try:
                 make_directory(folder)
@@ -98,19 +99,7 @@ class RunSettings:
             config = build(NotificationConfig, _typed(written))
         except ConfigurationError:
             return None
-        if not config.webhook_url:
-            return None
-        target = WebhookTarget(
-            url=config.webhook_url,
-            headers=config.headers,
-            notify_progress=config.notify_progress,
-            notify_completion=config.notify_completion,
-            notify_failure=config.notify_failure,
-            retry_attempts=config.retry_attempts,
-            timeout=config.timeout,
-        )
-        target.check()
-        return target
+        return WebhookTarget.of(config)
 
     def _new_id(self) -> str:
         from ansible_collections.provisioning.platform.plugins.plugin_utils.config import new_installation_id

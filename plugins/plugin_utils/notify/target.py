@@ -7,7 +7,6 @@ The address and the headers of a webhook are secrets: nothing here shows more of
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,8 +18,10 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     Problem,
     raise_if_any,
 )
-from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import header_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import PORTS, has_port, header_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import NotificationConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import NotificationPayload
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_loopback
 
 #: Seconds that one try may take at most.
 LONGEST_TIMEOUT = 600.0
@@ -46,6 +47,26 @@ class WebhookTarget:
     notify_failure: bool = True
     retry_attempts: int = 3
     timeout: float = 15.0
+
+    @classmethod
+    def of(cls, config: NotificationConfig | None) -> WebhookTarget | None:
+        """Return the receiver that a configuration names, checked; nothing where it names none.
+
+        :raises ConfigurationError: nothing could be sent there.
+        """
+        if config is None or not config.webhook_url:
+            return None
+        target = cls(
+            url=config.webhook_url,
+            headers=config.headers,
+            notify_progress=config.notify_progress,
+            notify_completion=config.notify_completion,
+            notify_failure=config.notify_failure,
+            retry_attempts=config.retry_attempts,
+            timeout=config.timeout,
+        )
+        target.check()
+        return target
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> WebhookTarget:
@@ -103,9 +124,12 @@ class Address:
         """
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
+            host = parts.hostname
         except ValueError:
             raise _wrong_url("is not a URL", "Write it as https://HOST/PATH.") from None
+        if not has_port(url):
+            raise _wrong_url("has something else than a port after its host", PORTS)
+        port = parts.port
         if parts.scheme not in ("http", "https") or not host or _BAD_IN_URL.search(url) or not url.isascii():
             raise _wrong_url("is not an https URL", "Write it as https://HOST/PATH, special characters as %XX.")
         if parts.scheme == "http" and not is_loopback(host):
@@ -132,16 +156,6 @@ def redact(url: str) -> str:
         return Address.of(url).name
     except ConfigurationError:
         return "***"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine alone."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _wrong_url(why: str, remedy: str) -> ConfigurationError:

@@ -90,12 +90,16 @@ def test_stopping_and_removing_what_is_gone_already_is_no_error(bench):
 
 
 def test_what_somebody_paused_runs_on(bench):
-    web = service()
+    port = free_port()
+    web = service(docker={"ports": [f"{port}:8080"]})
     seen = bench.start(web)
     bench.api.pause(seen.id)
-    assert (bench.see(web).status, bench.see(web).detail) == ("stopped", "paused")
-    bench.start(web)
+    assert (bench.see(web).status, bench.see(web).detail) == ("paused", "is paused")
+    assert bench.plan(web).verb == "start"
+    assert bench.plan(web).reason == "is paused"
+    assert bench.start(web).id == seen.id
     assert bench.see(web).status == "running"
+    assert get(port) == "hello\n"
 
 
 def test_stopping_sends_the_signal_asked_for_and_waits(bench):

@@ -71,6 +71,17 @@ def test_services_find_each_other_by_name_and_the_host_too(bench):
         host.shutdown()
 
 
+def test_an_ipv6_address_that_the_engine_does_not_forward_is_told_beforehand(bench):
+    problems = [
+        str(problem) for problem in bench.driver.check(service(bind_address="::1", docker={"ports": ["80:80"]}))
+    ]
+    if bench.context.engine == "podman" and os.getuid() == 0:
+        (problem,) = problems
+        assert "port 80 is to be published on ::1, and Podman forwards IPv4 only" in problem
+    else:
+        assert problems == []
+
+
 def test_ports_are_published_on_the_bind_address_unless_they_say_another(bench):
     first = free_port(3)
     ports = [f"{first}:8080", f"127.0.0.2:{first + 1}:8081/udp", f"{first + 2}:8082"]

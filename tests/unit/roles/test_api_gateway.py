@@ -38,9 +38,14 @@ def caddyfile(resolved, text_of):
             "api-gateway": {"mode": "docker"},
             **{name: {"bind_address": "0.0.0.0"} for name in ("orchestrator", "control-center", "mcp-server")},
         },
+        {
+            "api-gateway": {"bind_address": "::1"},
+            "orchestrator": {"bind_address": "::1"},
+            "gitea": {"bind_address": "::"},
+        },
         {"gitea": {"mode": "remote", "deployment": {"remote": {"url": "https://git.example.com"}}}},
     ],
-    ids=["all", "few", "variables", "container", "remote"],
+    ids=["all", "few", "variables", "container", "ipv6", "remote"],
 )
 def test_caddy_accepts_the_configuration_and_finds_it_well_formatted(caddyfile, changes, tmp_path):
     path = tmp_path / "Caddyfile"

@@ -16,7 +16,7 @@ def zone(resolved, text_of):
 
     def make(changes=None, **deployment):
         text = text_of(resolved(changes, **deployment)["coredns"], "provisioning.zone")
-        found = re.findall(r"^(\S+) IN (A|CNAME) (\S+)$", text, re.M)
+        found = re.findall(r"^(\S+) IN (A|AAAA|CNAME) (\S+)$", text, re.M)
         assert len(found) == len({name for name, _, _ in found}), "a name stands twice"
         return {name: (kind, value) for name, kind, value in found}
 
@@ -58,15 +58,18 @@ def test_a_service_that_is_not_installed_has_no_name(zone):
 @pytest.mark.parametrize(
     ("bind_address", "address", "expected"),
     [
-        ("127.0.0.1", "", "127.0.0.1"),
-        ("192.0.2.7", "", "192.0.2.7"),
-        ("0.0.0.0", "", "127.0.0.1"),
-        ("0.0.0.0", "192.0.2.7", "192.0.2.7"),
+        ("127.0.0.1", "", ("A", "127.0.0.1")),
+        ("192.0.2.7", "", ("A", "192.0.2.7")),
+        ("0.0.0.0", "", ("A", "127.0.0.1")),
+        ("0.0.0.0", "192.0.2.7", ("A", "192.0.2.7")),
+        ("::1", "", ("AAAA", "::1")),
+        ("::", "", ("AAAA", "::1")),
+        ("::", "2001:db8::7", ("AAAA", "2001:db8::7")),
     ],
 )
 def test_the_zone_gives_the_address_of_the_host(zone, bind_address, address, expected):
     records = zone({"coredns": {"variables": {"address": address}}}, bind_address=bind_address)
-    assert records["gitea"] == ("A", expected)
+    assert records["gitea"] == records["@"] == records["ns"] == expected
 
 
 def test_records_of_the_owner_win_over_services_and_aliases(zone):

@@ -102,6 +102,18 @@ def test_health_and_verification_ask_where_the_service_listens(resolved):
             assert "127.0.0.2" in getattr(check, "url", getattr(check, "host", "")), service.name
 
 
+@pytest.mark.parametrize("bind", ["::1", "::"])
+def test_on_ipv6_addresses_have_brackets_wherever_a_port_follows(resolved, bind):
+    services = resolved(bind_address=bind)
+    for service in services.values():
+        assert service.url.startswith("http://[::1]:")
+        ports = service.deployment.docker.ports if service.deployment.docker else []
+        assert all(text.startswith(f"[{bind}]:") for text in ports), service.name
+        for check in (service.health, *service.verify):
+            assert getattr(check, "url", "http://[::1]:").startswith("http://[::1]:"), service.name
+            assert getattr(check, "host", "::1") == "::1"
+
+
 def beyond_loopback(role: str) -> dict[str, dict[str, str]]:
     """What a gateway in a container needs of the processes it calls."""
     if role != "api_gateway":

@@ -29,6 +29,8 @@ CHANGED = Observation("running", "other", "7")
 FAILED = Observation("failed", DIGEST, detail="killed by SIGKILL")
 PARTLY = Observation("failed", DIGEST, "7", instances=("7",), detail="1 of 2 run")
 STOPPED = Observation("stopped", DIGEST)
+PAUSED = Observation("paused", DIGEST, "7", instances=("7",), detail="is paused")
+ADRIFT = Observation("running", DIGEST, "7", detail="unhealthy", drift="is not connected to the network n")
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,8 @@ STOPPED = Observation("stopped", DIGEST)
         ("started", STOPPED, "start", "not running"),
         ("started", FAILED, "start", "killed by SIGKILL"),
         ("started", PARTLY, "start", "1 of 2 run"),
+        ("started", PAUSED, "start", "is paused"),
+        ("started", ADRIFT, "start", "is not connected to the network n"),
         ("started", CHANGED, "recreate", "definition changed"),
         ("started", Observation("stopped", "other"), "recreate", "definition changed"),
         ("started", Observation("running", None), "recreate", "definition changed"),
@@ -47,6 +51,8 @@ STOPPED = Observation("stopped", DIGEST)
         ("restarted", RUNNING, "restart", "asked to restart"),
         ("restarted", STOPPED, "start", "not running"),
         ("restarted", FAILED, "start", "killed by SIGKILL"),
+        ("restarted", PAUSED, "restart", "asked to restart"),
+        ("restarted", ADRIFT, "restart", "asked to restart"),
         ("restarted", CHANGED, "recreate", "definition changed"),
         ("stopped", ABSENT, "none", "not running"),
         ("stopped", RUNNING, "stop", "asked to stop"),
@@ -54,6 +60,7 @@ STOPPED = Observation("stopped", DIGEST)
         ("stopped", CHANGED, "stop", "asked to stop"),
         ("stopped", STOPPED, "none", "not running"),
         ("stopped", FAILED, "none", "not running"),
+        ("stopped", PAUSED, "stop", "asked to stop"),
         ("stopped", PARTLY, "stop", "asked to stop"),
         ("absent", ABSENT, "none", "not there"),
         ("absent", RUNNING, "remove", "no longer wanted"),
@@ -68,6 +75,11 @@ def test_what_is_done_follows_from_the_goal_and_what_is_seen(
     assert (action.verb, action.reason) == (verb, reason)
     assert action.is_change == (verb != "none")
     assert action.digest == (DIGEST if goal in ("started", "restarted") else "")
+
+
+def test_why_something_goes_is_what_was_said_of_it() -> None:
+    assert decide("a", "absent", RUNNING, WANTED, removal="uninstalled").reason == "uninstalled"
+    assert decide("a", "absent", ABSENT, WANTED, removal="uninstalled").reason == "not there"
 
 
 @pytest.mark.parametrize(

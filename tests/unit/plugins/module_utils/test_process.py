@@ -139,7 +139,9 @@ def test_a_command_name_may_hold_parentheses_and_spaces(tmp_path) -> None:
 
 
 def test_commands_are_found_by_name_unless_they_are_dead(child: subprocess.Popen[bytes]) -> None:
-    assert child.pid in _process.find_by_name("sleep")
+    deadline = time.monotonic() + 10
+    while child.pid not in _process.find_by_name("sleep"):  # the kernel names it a moment after it tells its parent
+        assert time.monotonic() < deadline
     assert _process.find_by_name("no-such-command-at-all") == []
     identity = _identity(child)
     child.send_signal(signal.SIGKILL)
@@ -160,3 +162,24 @@ def test_who_has_a_file_open_is_known(tmp_path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_signals_that_are_ignored_or_blocked_here_are_known() -> None:
+    ignored, blocked = _process.unusual_signals()
+    assert signal.SIGPIPE in ignored  # as Python has it
+    before_ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before_blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGRTMAX])
+    try:
+        assert _process.unusual_signals() == (ignored | {signal.SIGHUP}, blocked | {signal.SIGUSR1, signal.SIGRTMAX})
+    finally:
+        signal.signal(signal.SIGHUP, before_ignored)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before_blocked)
+
+
+def test_the_parent_of_a_process_and_whether_a_group_has_members_are_known(child: subprocess.Popen[bytes]) -> None:
+    assert _process.parent_of(child.pid) == os.getpid()
+    assert _process.group_exists(child.pid)
+    child.kill()
+    child.wait()
+    assert _process.parent_of(child.pid) is None
+    assert not _process.group_exists(child.pid)

@@ -136,6 +136,11 @@ def test_placeholders_of_definitions_are_left_for_later():
     assert config.deployment.services[0].settings == {"port": "${PORT}"}
 
 
+@pytest.mark.parametrize("path", ["/srv/my platform", "~/plattform-für-später", "/srv/平台", "/a{b}", "/a #1 (new)"])
+def test_a_work_dir_may_have_spaces_and_letters_of_any_language(path):
+    assert load({"work_dir": path}).work_dir == path
+
+
 def test_paths_of_registries_are_relative_to_the_configuration():
     assert load({"registry": ["mine", "/abs", "~/x"]}, {"HOME": "/home/me"}).registry == [
         "/base/mine",
@@ -159,6 +164,15 @@ def test_paths_of_registries_are_relative_to_the_configuration():
         ({"deployment": {"services": ["Gitea!"]}}, "deployment.services[0].name: 'Gitea!' is not a service's name"),
         ({"fail_fast": "maybe"}, "fail_fast: expected true or false, got 'maybe'"),
         ({"work_dir": "relative"}, "work_dir: 'relative' is not an absolute path"),
+        ({"work_dir": "/a:b"}, "work_dir: '/a:b' has ':' in it, which mounts of containers would take for its own"),
+        ({"work_dir": "/a$b"}, "work_dir: '/a$b' has '$' in it, which substitution"),
+        ({"work_dir": "/$${HOME}"}, "work_dir: '/${HOME}' has '$' in it, which substitution"),
+        ({"work_dir": "/a{{b"}, "work_dir: '/a{{b' has '{{' in it, which Jinja"),
+        ({"work_dir": "/a{% b"}, "has '{%' in it"),
+        ({"work_dir": "/a{#b"}, "has '{#' in it"),
+        ({"work_dir": "/a\nb"}, r"work_dir: '/a\nb' has the control character '\n' in it. Set work_dir to"),
+        ({"work_dir": "/a\x7fb"}, r"has the control character '\x7f' in it"),
+        ({"work_dir": "/a\u2028b"}, r"has the control character '\u2028' in it"),
         ({"work_dir": 3}, "work_dir: expected a text, got 3. Put it in quotes."),
         ({"work_dir": "${NOWHERE}/x"}, "work_dir: ${NOWHERE}: the environment variable NOWHERE is not set"),
         ({"fail_fast": "${NOWHERE}"}, "fail_fast: ${NOWHERE}: the environment variable NOWHERE is not set"),

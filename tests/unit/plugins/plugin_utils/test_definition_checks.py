@@ -48,7 +48,20 @@ DOWNLOAD = {"url": "https://x.example/f", "sha256": "0" * 64}
         ({"remote": {"url": "box"}}, "x.deployment.remote.url: 'box' is not a URL"),
         ({"remote": {"url": "http://[x"}}, "x.deployment.remote.url: 'http://[x' is not a URL"),
         ({"health": {**HTTP, "url": "gitea:3000"}}, "x.health.url: 'gitea:3000' is not a URL"),
-        ({"health": {**HTTP, "url": "http://x:99999/"}}, "x.health.url: is not a URL: Port out of range"),
+        (
+            {"health": {**HTTP, "url": "http://x:99999/"}},
+            "x.health.url: 'http://x:99999/' has something else than a port after its host. Ports go from 1 to 65535.",
+        ),
+        ({"health": {**HTTP, "url": "http://x:0/"}}, "after its host. Ports go from 1 to 65535."),
+        ({"docker": {**DOCKER, "ports": ["80:65536"]}}, "'80:65536' has a port that is none: they go from 1 to 65535."),
+        (
+            {"binary": {"command": "x", "env": {"BIG": "x" * 140_000}}},
+            "env.BIG: is too long for an environment variable: 136 KiB. With its name it has 128 KiB at most. Put it",
+        ),
+        (
+            {"docker": {**DOCKER, "env": {f"V{number}": "x" * 100_000 for number in range(20)}}},
+            "x.deployment.docker.env: is too large for an environment: 1953 KiB. It has 1536 KiB at most.",
+        ),
         ({"health": {**HTTP, "interval": 0}}, "x.health.interval: 0 is not above zero"),
         ({"health": {**HTTP, "timeout": -1}}, "x.health.timeout: -1 is not above zero"),
         ({"health": {**HTTP, "retries": 0}}, "x.health.retries: 0 is too small. The least is 1."),

@@ -64,6 +64,9 @@ def test_a_later_definition_replaces_an_earlier_one_entirely(tmp_path):
         ("x.yml", "Gitea: {}", "x.yml: Gitea: 'Gitea' is not a service's name"),
         ("x.toml", "[services.gitea]\nport = \n", "x.toml:2:8: is not TOML"),
         ("none.yml", None, "none.yml: there is no such file or folder"),
+        ("empty.yml", "", "empty.yml: holds no definition of a service. Define one in it, or take it out"),
+        ("empty.toml", "# nothing", "empty.toml: holds no definition of a service"),
+        ("/dev/null", None, "/dev/null: is neither a file nor a folder. Correct registry in the configuration."),
         ("x.ini", "", "x.ini: is neither TOML nor YAML"),
     ],
 )

@@ -4,9 +4,9 @@ import json
 from contextlib import suppress
 
 import pytest
-from ansible_collections.provisioning.platform.plugins.module_utils._build import build
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.module_utils._module import definitions
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config import from_mapping
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import resolve
 from hypothesis import HealthCheck, given, settings
@@ -192,6 +192,15 @@ def test_the_work_dir_is_absolute(install, written, work_dir):
     assert install({}, work_dir=written).work_dir == work_dir
 
 
+def test_faults_of_disabled_services_are_told_with_all_others(install, faults_of):
+    listed = [{"name": "gitea", "enabled": False, "prot": 1}]
+    faults = faults_of(install, {"a": process(prot=1)}, deployment={"services": listed}, only=None)
+    assert faults == [
+        "gitea.prot: is not a known setting. Did you mean port?",
+        "a.prot: is not a known setting. Did you mean port?",
+    ]
+
+
 @pytest.mark.parametrize("written", ["/", "//", "relative", "~root/x", "~/../.."])
 def test_what_cannot_be_a_work_dir_is_refused(install, faults_of, written):
     assert "cannot be the work dir" in faults_of(install, {}, work_dir=written)[0]
@@ -287,8 +296,7 @@ def test_the_target_gets_json_that_it_can_build_from(install):
     services = {"a": process(health={"type": "tcp", "port": 1}), "b": container("1:1", depends_on=["a"])}
     platform = install(services, deployment=deployment, env_vars={"A": 1})
     arguments = json.loads(json.dumps(platform.to_module_args()))
-    definitions = [build(ServiceDefinition, document) for document in arguments.pop("services")]
-    assert definitions == list(platform.registry.services.values())
+    assert definitions(arguments.pop("services")) == platform.registry.services
     assert arguments == {
         "project": "mine",
         "engine": "podman",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import BusyError
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import BusyError, PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import claim
 
 
@@ -61,3 +61,12 @@ def test_a_damaged_claim_is_void(path: Path, content: str) -> None:
     claim(path, pid=os.getpid(), installation="second")
     assert json.loads(path.read_text())["installation"] == "second"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("where", [".", "below"])
+def test_a_file_in_the_place_of_the_work_dir_is_told_with_the_remedy(tmp_path: Path, where: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(PrerequisiteError) as raised:
+        claim(file / where / "installations" / "claim.json", pid=os.getpid(), installation="run")
+    assert str(raised.value) == f"work_dir: {file} is not a folder. Set work_dir to another place."

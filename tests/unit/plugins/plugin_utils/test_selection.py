@@ -67,6 +67,18 @@ def test_a_disabled_service_is_not_installed(value):
     assert "gitea" not in chosen([{"name": "gitea", "enabled": value}]).services
 
 
+def test_settings_that_nobody_knows_are_faults_of_a_disabled_service_too():
+    listed = [
+        {"name": "gitea", "enabled": False, "prot": 3001, "port": "${var.port}", "health": {"type": "tcp", "prt": 1}},
+        {"name": "coredns", "enabled": False, "port": "${PORT}", "depends_on": ["gitea"]},
+    ]
+    assert [str(problem) for problem in chosen(listed).problems] == [
+        "gitea.prot: is not a known setting. Did you mean port?",
+        "gitea.health.prt: is not a known setting. Did you mean port?",
+    ]
+    assert chosen().problems == ()
+
+
 def test_services_of_a_users_registry_are_installed_unless_disabled():
     registry = {"mine": {}, "spare": {"enabled": False}, "wanted": {"enabled": False}}
     services = chosen(["wanted"], registry).services

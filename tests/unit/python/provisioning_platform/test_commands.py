@@ -85,6 +85,33 @@ def test_options_before_a_subcommand_hold_for_it_too():
     assert given.override(Path("b.toml")).config == Path("b.toml")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "redirection", "code", "said"),
+    [
+        ("sample", ">/dev/full", 1, "warning: standard output: cannot be written: No space left on device."),
+        ("sample", ">&-", 0, ""),
+        ("sample", "<&- >&- 2>&-", 0, ""),
+        ("validate --config examples/solo.toml", ">/dev/full", 0, "warning: standard output: cannot be written: No"),
+        ("validate --config examples/solo.toml", ">&-", 0, ""),
+        ("validate --config none.toml", ">/dev/full", 2, "error: none.toml: "),
+        ("validate --config none.toml", "2>/dev/full", 2, ""),
+        ("validate --config none.toml", "2>&-", 2, ""),
+    ],
+)
+def test_output_that_cannot_be_written_breaks_nothing(arguments, redirection, code, said):
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m provisioning_platform {arguments} {redirection}', sys.executable],
+        env={**os.environ, "PYTHONPATH": PATHS},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == code
+    assert ran.stderr.startswith(said)
+    assert len(ran.stderr.splitlines()) == (1 if said else 0)
+
+
 def test_help_shows_examples_and_every_exit_code():
     shown = command("--help")
     assert shown.returncode == 0

@@ -41,6 +41,33 @@ def test_variables_are_put_over_those_of_the_file(tmp_path):
     assert one.config.variables == {"a": 1, "b": "3"} == one.playbook_variables()["variables"]
 
 
+@pytest.mark.parametrize(
+    ("given", "warnings"),
+    [
+        ("level", []),
+        ("port", []),
+        (
+            "verbose",
+            ["The variable verbose is used by nothing. verbose is a setting: write it into the configuration."],
+        ),
+        (
+            "work_dri",
+            ["The variable work_dri is used by nothing. work_dir is a setting: write it into the configuration."],
+        ),
+        ("levle", ["The variable levle is used by nothing. Did you mean level?"]),
+        ("x", ["The variable x is used by nothing. It fills in ${var.x} in the configuration."]),
+    ],
+)
+def test_a_variable_that_nothing_uses_is_warned_about(given, warnings):
+    document = {
+        "variables": {"level": "info", "port": 3333, "indirect": "${var.port}"},
+        "env_vars": {"LEVEL": "${var.level}"},
+        "deployment": {"services": [{"name": "gitea", "enabled": False, "port": "${var.indirect}"}]},
+    }
+    one = load_installation(document, variables={given: "3333"}, environ=ENVIRON)
+    assert list(one.warnings) == warnings
+
+
 def test_a_configuration_already_validated_is_taken_as_well():
     document = {
         "installation_id": "x",
@@ -91,3 +118,8 @@ def test_ansible_is_told_where_the_collection_is_beside_what_the_user_has_set():
     assert "ANSIBLE_PIPELINING" not in added
     assert "ANSIBLE_CONFIG" not in added
     assert collection.environment(added | current)["ANSIBLE_CALLBACKS_ENABLED"] == added["ANSIBLE_CALLBACKS_ENABLED"]
+
+
+def test_settings_for_playbooks_of_another_kind_do_not_reach_ours():
+    added = collection.environment({"ANSIBLE_STRATEGY": "free", "ANSIBLE_RUN_TAGS": "mine", "ANSIBLE_NO_LOG": "true"})
+    assert (added["ANSIBLE_STRATEGY"], added["ANSIBLE_RUN_TAGS"], added["ANSIBLE_NO_LOG"]) == ("linear", "all", "false")

@@ -59,6 +59,17 @@ def test_once_the_reader_has_gone_lines_are_dropped():
         output.line("two")
 
 
+def test_an_output_that_is_full_is_told_once_and_the_run_goes_on(capsys):
+    with open("/dev/full", "w", encoding="utf-8") as stream:
+        output = Output(stream)
+        for text in ("one", "two", "three"):
+            output.line(text)
+    assert not output.is_open
+    assert capsys.readouterr().err == (
+        "warning: standard output: cannot be written: No space left on device. The rest of it is left out.\n"
+    )
+
+
 def test_what_the_output_cannot_encode_is_replaced():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     Output(stream).line("größe")

@@ -72,7 +72,7 @@ def test_a_service_without_a_container_is_absent():
             "restarting after it exited with code 3",
         ),
         ("created", "Created", "no", "stopped", None, "created, but never started"),
-        ("paused", "Up 5 seconds (Paused)", "no", "stopped", None, "paused"),
+        ("paused", "Up 5 seconds (Paused)", "no", "paused", None, "is paused"),
         ("removing", "Removal In Progress", "no", "stopped", None, "being removed"),
         ("dead", "Dead", "no", "failed", None, "is dead"),
         ("exited", "Exited (0) 2 seconds ago", "no", "stopped", 0, ""),
@@ -99,6 +99,36 @@ def test_a_service_without_a_container_is_absent():
 def test_what_the_engine_says_of_a_container_becomes_a_status(state, text, restart, status, exit_code, detail):
     found = seen(service(restart=restart), entry(state, text))
     assert (found.status, found.exit_code, found.detail) == (status, exit_code, detail)
+
+
+@pytest.mark.parametrize(
+    ("state", "joined", "drift"),
+    [
+        ("running", {"p-net": {"NetworkID": "1"}, "p-back": {"NetworkID": "2"}}, ""),
+        ("running", {"p-net": {"NetworkID": "1"}, "back": None}, ""),
+        ("running", {"p-net": {"NetworkID": "1"}}, "is not connected to the network back"),
+        ("running", {}, "is not connected to the network back, p-net"),
+        ("running", None, "is not connected to the network back, p-net"),
+        ("exited", {}, ""),
+    ],
+)
+def test_a_container_that_runs_is_on_all_its_networks(state, joined, drift):
+    about = {**entry(state, ""), "NetworkSettings": {"Networks": joined}}
+    networks = [("p-net",), ("back", "p-back")]
+    found = observation(service(), instances([about])["web"], {}, NOW, networks=networks)
+    assert (found.drift, found.detail) == (drift, drift)
+    unknown = observation(service(), instances([entry(state, "")])["web"], {}, NOW, networks=networks)
+    assert unknown.drift == "", "an engine that does not tell says nothing"
+
+
+@pytest.mark.parametrize("state", ["exited", "created", "dead"])
+def test_what_has_ended_is_nothing_to_be_stopped(state):
+    assert seen(service(), entry(state, "")).instances == ()
+
+
+def test_one_of_several_that_is_paused_speaks_for_all():
+    found = seen(service(replicas=2), entry("running", "Up", replica="1"), entry("paused", "Up", replica="2"))
+    assert (found.status, found.detail, found.instances) == ("paused", "is paused", ("id1", "id2"))
 
 
 def test_the_signal_that_asks_a_service_to_stop_is_no_failure():

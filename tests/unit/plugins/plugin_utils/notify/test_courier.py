@@ -137,7 +137,7 @@ def test_what_cannot_be_delivered_waits_in_the_outbox_and_later_ones_are_still_t
     assert (report.delivered, report.undelivered) == (1, 1)
 
 
-@pytest.mark.parametrize("status", ["400", "401", "404", "redirect"])
+@pytest.mark.parametrize("status", ["400", "401", "404", "redirect", "303", "307", "308"])
 def test_a_refused_payload_is_not_tried_again_and_waits_in_the_outbox(status, script, clock):
     script.begin()
     script.fail()
@@ -158,7 +158,7 @@ def test_after_410_nothing_more_is_sent(script, clock):
     assert "gone" in report.last_error
 
 
-@pytest.mark.parametrize("mode", ["500", "down", "404"])
+@pytest.mark.parametrize("mode", ["500", "down", "404", "redirect", "307", "308"])
 def test_a_dead_receiver_costs_a_few_tries_and_not_retries_for_each_payload(mode, script, clock):
     script.whole()
     with Receiver(mode) as receiver:

@@ -179,6 +179,21 @@ def test_an_operation_that_is_no_installation_has_no_steps_to_count(journal):
         ({"stderr": "no such file"}, "Start: no such file", "failed"),
         ({"censored": "hidden by no_log"}, "Start: hidden by no_log", "failed"),
         ({}, "Start: the task failed", "failed"),
+        (
+            {"msg": "No start of json char found", "module_stderr": "Traceback\n  x\nImportError: no y\n\n", "rc": 1},
+            "Start: No start of json char found (ImportError: no y)",
+            "failed",
+        ),
+        (
+            {
+                "msg": "Module failed",
+                "module_stderr": "\n",
+                "module_stdout": "/bin/sh: 1: /usr/bin/python9: not found\r\n",
+            },
+            "Start: Module failed (/bin/sh: 1: /usr/bin/python9: not found)",
+            "failed",
+        ),
+        ({"msg": "Module failed", "module_stderr": "", "module_stdout": ""}, "Start: Module failed", "failed"),
         ({"msg": "All items failed", "results": [{"msg": "ok"}, {"failed": True, "msg": "b"}]}, "Start: b", "failed"),
         (
             {

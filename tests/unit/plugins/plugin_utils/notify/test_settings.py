@@ -127,3 +127,10 @@ def test_a_target_to_which_nothing_can_be_sent_is_an_error_that_shows_no_secret(
     with pytest.raises(ConfigurationError) as caught:
         settings({"notifications": written}).target()
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", ["$", ":", "\n", "${NOWHERE}"])
+def test_a_work_dir_that_the_first_step_will_refuse_is_not_made(home, tmp_path, mark):
+    journal = settings({"work_dir": f"{tmp_path}/wo{mark}rk"}).journal("ci-7")
+    assert journal.path.is_relative_to(home)
+    assert [path for path in tmp_path.iterdir() if path != home] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import NotificationConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import NotificationPayload
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import Address, WebhookTarget, redact
 
@@ -101,3 +102,16 @@ def test_each_switch_silences_its_events(switch, silenced):
     events = ("started", "progress", "step_completed", "completed", "failed")
     unwanted = {event for event in events if not target.wants(NotificationPayload(event, "i", 0, None, 0, 0, 7))}
     assert unwanted == silenced
+
+
+def test_a_configuration_names_one_receiver_or_nobody():
+    named = WebhookTarget.of(NotificationConfig(webhook_url="https://hooks.example.com/", retry_attempts=7))
+    assert named == WebhookTarget("https://hooks.example.com/", retry_attempts=7)
+    assert WebhookTarget.of(NotificationConfig()) is None
+    assert WebhookTarget.of(None) is None
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "x"])
+def test_what_is_no_port_is_told_with_the_range(port):
+    with pytest.raises(ConfigurationError, match="something else than a port after its host"):
+        Address.of(f"https://hooks.example.com:{port}/s3cret")

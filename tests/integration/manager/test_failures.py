@@ -1,0 +1,93 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becomes of services when one of them, or the run, fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+
+import pytest
+from ansible_collections.provisioning.platform.plugins.module_utils import _process
+from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    PrerequisiteError,
+)
+
+from tests.fixtures.definitions import free_port, service
+from tests.fixtures.disks import small_disk
+from tests.fixtures.small_platform import Platform, results, web
+
+
+def test_a_service_that_ends_at_once_fails_with_its_exit_code_and_its_last_words(platform: Platform) -> None:
+    broken = service(
+        "a",
+        command="sh",
+        args=["-c", "echo loading; echo no such table >&2; exit 3"],
+        health={"type": "tcp", "port": platform.ports["a"]},
+        startup={"timeout": 20},
+    )
+    begin = time.monotonic()
+    outcomes = platform.start(a=broken)
+    assert time.monotonic() - begin < 10
+    assert outcomes["a"].result == "failed"
+    assert outcomes["a"].reason.endswith("exited with code 3; its last words: loading / no such table")
+    assert results(outcomes) == {"a": "failed", "b": "cancelled", "c": "cancelled"}
+    (status,) = platform.manager().status(["a"])
+    assert (status.status, status.last_error) == ("failed", outcomes["a"].reason)
+    without_check = service("unchecked", command="sh", args=["-c", "exit 3"])
+    assert platform.start("unchecked", unchecked=without_check)["unchecked"].reason.endswith("exited with code 3")
+
+
+def test_a_missing_binary_is_known_before_anything_is_touched(platform: Platform) -> None:
+    missing = service("b", ["a"], command="no-such-command")
+    with pytest.raises(PrerequisiteError, match="b: the command no-such-command is not there or not executable"):
+        platform.start(b=missing)
+    assert platform.pids() == {}
+    outcomes = platform.start(options=Options(fail_fast=False))
+    assert results(outcomes) == {"a": "healthy", "b": "skipped", "c": "skipped"}
+    assert outcomes["c"].remedy == outcomes["b"].remedy == "Install it, or set deployment.binary.command to its path."
+    optional = service("b", ["a"], command="no-such-command", required=False)
+    assert results(platform.start(b=optional)) == {"a": "unchanged", "b": "skipped", "c": "skipped"}
+
+
+def test_a_port_that_is_taken_fails_with_who_has_it(platform: Platform) -> None:
+    with socket.create_server(("127.0.0.1", platform.ports["b"])):
+        outcomes = platform.start(options=Options(fail_fast=False))
+        assert results(outcomes) == {"a": "healthy", "b": "failed", "c": "skipped"}
+        name = _process.command_name(os.getpid())
+        assert outcomes["b"].reason == f"port {platform.ports['b']} is taken by pid {os.getpid()} ({name})"
+    assert results(platform.start()) == {"a": "unchanged", "b": "healthy", "c": "healthy"}
+
+
+def test_a_full_disk_is_one_clear_error_and_what_runs_goes_on() -> None:
+    with small_disk("1m") as disk:
+        platform = Platform(disk / "work")
+        platform.start("a")
+        pid = platform.pids()["a"]
+        with (disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while filler.write(b"x" * 512):
+                pass
+        try:
+            with pytest.raises(OSError, match="No space"):
+                platform.start()
+            assert platform.pids() == {"a": pid}
+        finally:
+            (disk / "filler").unlink()
+            platform.close()
+
+
+def test_a_cancelled_run_ends_soon_and_says_what_was_begun(platform: Platform) -> None:
+    never = web(
+        "b", ["a"], port=platform.ports["b"], health={"type": "tcp", "port": free_port()}, startup={"timeout": 60}
+    )
+    cancelled = threading.Event()
+    threading.Timer(0.5, cancelled.set).start()
+    begin = time.monotonic()
+    outcomes = platform.start(b=never, options=Options(cancelled=cancelled))
+    assert time.monotonic() - begin < 20
+    assert results(outcomes) == {"a": "healthy", "b": "cancelled", "c": "cancelled"}
+    assert outcomes["b"].reason == "started, but not waited for: the run was cancelled"
