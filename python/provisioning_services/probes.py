@@ -94,7 +94,7 @@ def read_services(path: Path) -> dict[str, Probed]:
         services = [build(Probed, service) for service in document["services"]]
     except OSError as error:
         raise DriverError(Problem(str(path), f"cannot be read: {error.strerror or error}")) from error
-    except (ValueError, LookupError, TypeError) as error:
+    except (ConfigurationError, ValueError, LookupError, TypeError) as error:
         remedy = "Install the platform again: it writes the file."
         raise ConfigurationError(Problem(str(path), f"does not name services: {error}", remedy)) from error
     return {service.name: service for service in services}
