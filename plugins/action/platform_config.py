@@ -12,11 +12,15 @@ from ansible_collections.provisioning.platform.plugins.module_utils._paths impor
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config import from_variables
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import TOP_LEVEL_KEYS
 from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import HostAction
+from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
 from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import claim
 
 # Ansible loads its plugins before it makes workers, so this is the process that lives as long as the run.
 LOADED_BY = os.getpid()
+OVERRIDE = "_service"
+#: Where it stands in the inventory under which address other hosts reach a host; its name serves, too.
+ADDRESS_VARIABLES = ("platform_address", "ansible_host")
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
@@ -27,10 +31,11 @@ class ActionModule(HostAction):
         """Return the platform as the other modules take it."""
         self._check_inventory(task_vars)
         self._warn_of_missing_settings(task_vars)
-        overrides = [name for name in task_vars if name.endswith("_service")]
+        inventory = self._inventory(task_vars)
         variables = {
-            **{name: None for name in task_vars if name not in overrides},
-            **self.templated(task_vars, [*TOP_LEVEL_KEYS, *overrides]),
+            **{name: None for name in task_vars if not name.endswith(OVERRIDE)},
+            **self.templated(task_vars, list(TOP_LEVEL_KEYS)),
+            **self._overrides(task_vars, inventory),
         }
         folder = Path(task_vars.get("provisioning_config_dir") or Path.cwd())
         loaded = from_variables(variables, env=os.environ, base_dir=folder)
@@ -41,12 +46,37 @@ class ActionModule(HostAction):
             env=os.environ,
             only=self._task.args.get("only") or None,
             variables=variables,
+            inventory=inventory,
+            host=task_vars["inventory_hostname"],
         )
         for warning in (*loaded.warnings, *platform.warnings):
             self._display.warning(warning)
         if not self._task.check_mode:
             self._claim(platform)
         return {"changed": False, **result_of(platform)}
+
+    def _overrides(self, task_vars: dict[str, Any], inventory: Inventory) -> dict[str, Any]:
+        """Return the variables ``NAME_service``, each as the host has it that the service is on."""
+        host = task_vars["inventory_hostname"]
+        found = self.templated(task_vars, [name for name in task_vars if name.endswith(OVERRIDE)])
+        for other in inventory.hosts if len(inventory.hosts) > 1 else ():
+            variables = task_vars["hostvars"][other]
+            for name in [name for name in variables if name.endswith(OVERRIDE)]:
+                where, _problems = inventory.place(name.removesuffix(OVERRIDE), ())
+                if host not in where and other == where[0]:
+                    found[name] = self._templar.template(variables[name])
+        return found
+
+    def _inventory(self, task_vars: dict[str, Any]) -> Inventory:
+        """Return the platform's hosts, whatever part of them this run is about."""
+        groups = {name: tuple(hosts) for name, hosts in task_vars.get("groups", {}).items()}
+        hosts = groups.get("platform") or (task_vars["inventory_hostname"],)
+        return Inventory(hosts, groups, {host: self._address(host, task_vars) for host in hosts})
+
+    def _address(self, host: str, task_vars: dict[str, Any]) -> str:
+        variables = task_vars.get("hostvars", {}).get(host, {})
+        named = next((variables[name] for name in ADDRESS_VARIABLES if variables.get(name)), host)
+        return str(self._templar.template(named))
 
     def _check_inventory(self, task_vars: dict[str, Any]) -> None:
         groups = task_vars.get("groups", {})
@@ -87,4 +117,6 @@ def result_of(platform: Platform) -> dict[str, Any]:
         "cleanup_on_failure": config.cleanup_on_failure,
         "provisioning_path": config.provisioning_path,
         "auto_generate_secrets": config.deployment.auto_generate_secrets,
+        "awaited": list(platform.awaited),
+        "secrets_elsewhere": platform.secrets_elsewhere,
     }

@@ -9,6 +9,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceRegistry
 from ansible_collections.provisioning.platform.plugins.module_utils._module import definitions
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 from ansible_collections.provisioning.platform.plugins.modules import secrets
 from ansible_collections.provisioning.platform.plugins.plugin_utils.engine_action import EngineAction, arguments_of
 from ansible_collections.provisioning.platform.plugins.plugin_utils.secret_values import missing
@@ -22,11 +23,16 @@ class ActionModule(EngineAction):
     def work(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return which secrets there are and which were made; never a value."""
         arguments = arguments_of(self._task.args)
+        if arguments.get("names") or arguments.get("values"):
+            return self.engine(arguments, task_vars)
         registry = ServiceRegistry(services=definitions(arguments.get("services")))
         if not any(service.secrets for service in registry.services.values()):
             return {"changed": False, "made": [], "versions": {}}
         there = self.engine({**arguments, "reveal": True}, task_vars)
-        values = there.pop("values", {})
+        values = {
+            service: {name: Secret(**secret) for name, secret in secrets.items()}
+            for service, secrets in there.pop("values", {}).items()
+        }
         if there.get("failed"):
             return there
         made = missing(registry, values, generate=boolean(arguments.get("generate", True)))

@@ -36,6 +36,14 @@ options:
     description: Environment variables that every service gets.
     type: dict
     default: {}
+  elsewhere:
+    description: On a platform of many hosts, the hosts of the services that are not on this one, by service.
+    type: dict
+    default: {}
+  rounds:
+    description: In how many rounds the hosts of the platform start their services.
+    type: int
+    default: 1
   installation_id:
     description: Id of the installation on whose behalf this is done; it is written to the audit log.
     type: str

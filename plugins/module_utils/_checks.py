@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 from . import _events as events
 from ._drivers._base import ABSENT, Driver, Observation
 from ._drivers._registry import unsupported
+from ._errors import Problem
 from ._events import Emitter
 from ._graph import tasks
-from ._health import HealthResult
+from ._health import HealthResult, check_health
 from ._model import ServiceDefinition
 from ._wait import check_now, last_words, verify_service, wait_for_service
 
@@ -51,6 +52,24 @@ class Checks:
             return verify_service(service, driver, may_end=service.name in self._tasks)
 
         return _each(one, services, self._drivers, lambda result: [result])
+
+    def elsewhere(self, services: Sequence[ServiceDefinition]) -> dict[str, Problem]:
+        """Return the services that need one on another host that is not there, each with the first that it misses."""
+        asked = {(need, place.host): place.check for service in services for need, place in service.elsewhere.items()}
+        if not asked:
+            return {}
+        with ThreadPoolExecutor(min(_THREADS, len(asked))) as pool:
+            results = dict(zip(asked, pool.map(check_health, asked.values()), strict=True))
+        return {
+            service.name: Problem(
+                service.name,
+                f"needs {need} on {place.host}, which does not answer there: {results[need, place.host].reason}",
+                f"Start {need} first, in a run that includes {place.host}.",
+            )
+            for service in services
+            for need, place in reversed(service.elsewhere.items())
+            if not results[need, place.host].healthy
+        }
 
     def wait(
         self,

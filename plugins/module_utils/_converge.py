@@ -37,6 +37,7 @@ class Options:
 
     :param fail_fast: begin nothing more once a required service has failed.
     :param wait: wait for the health of services that nothing waits for, too.
+    :param awaited: services that are waited for all the same.
     :param skip: services that cannot run here, with the problem; their dependents are skipped with them.
     :param cancelled: set by whoever wants the run to stop, and by the run itself when ``fail_fast`` trips.
     :param on_started: called when a service has been started, e.g. to write its state down.
@@ -45,6 +46,7 @@ class Options:
 
     fail_fast: bool = True
     wait: bool = True
+    awaited: frozenset[str] = frozenset()
     skip: Mapping[str, Problem] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     on_started: Callable[[Action, Observation], None] = lambda action, observation: None
@@ -156,6 +158,7 @@ class _Run:
         lengths = critical_lengths({name: self.services[name] for name in needs})
         priority = {name: (-lengths[name], self.services[name].start_order) for name in needs}
         self.awaited = {(need, condition) for other in needs.values() for need, condition in other.items()}
+        self.awaited |= {(name, "healthy") for name in self.options.awaited}
         self._walk(needs, self._start_one, priority)
 
     def _prepare(self, coming: Collection[str]) -> None:

@@ -269,8 +269,11 @@ class Manager:
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: something that runs depends on what is to be stopped.
         """
-        self._known(operation.services)
-        names = list(operation.services) or [n for n, s in self._services.items() if s.auto_start and s.enabled]
+        here = [name for name in operation.services if name not in self.settings.elsewhere]
+        self._known(here)
+        if operation.services and not here:
+            return {}
+        names = here or [n for n, s in self._services.items() if s.auto_start and s.enabled]
         if operation.operation == "start":
             return dict.fromkeys(_graph.resolve_dependencies(self._services, names), "started")
         if operation.operation == "restart":
@@ -279,7 +282,7 @@ class Manager:
                 for name in _graph.resolve_dependencies(self._services, names)
             }
         goal: Goal = "stopped" if operation.operation == "stop" else "absent"
-        names = list(operation.services) or list(self._services)
+        names = here or list(self._services)
         if operation.with_dependents:
             names += [o for n in names for o in _graph.reverse_dependencies(self._services, n)]
         elif not operation.force:
@@ -310,6 +313,7 @@ class Manager:
             return self.plan(goals, removal=removal), {}
         with locked(self.work_dir.locks / "run.lock"), self._notes:
             decided, moves = self._decide(goals, removal)
+            decided = dataclasses.replace(decided, unavailable={**self._missed(decided), **decided.unavailable})
             self._refuse_blocked(decided, goals, given)
             announce(decided)
             moves.leave(goals, self._emit)
@@ -331,6 +335,11 @@ class Manager:
             )
             self._notes.endings(goals, outcomes)
         return decided, outcomes
+
+    def _missed(self, decided: Plan) -> dict[str, Problem]:
+        """Look once for what services that are to be started need of other hosts; those that miss something."""
+        coming = [name for name, action in decided.actions.items() if action.is_change and action.digest]
+        return self._checks.elsewhere([self._services[name] for name in coming])
 
     def _refuse_blocked(self, decided: Plan, goals: Mapping[str, Goal], options: Options) -> None:
         """Fail before anything is touched, where it is known that what is asked for cannot be had."""

@@ -116,6 +116,16 @@ AnyVerification = Union[HttpHealthCheck, TcpHealthCheck, CommandHealthCheck, Fil
 
 
 @dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """A service on another host that is needed here; the controller makes it of a dependency."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    host: str
+    check: Union[HttpHealthCheck, TcpHealthCheck]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Download:
     """An artefact that is fetched before a binary is started."""
 
@@ -319,6 +329,10 @@ class ServiceDefinition:
     enabled: bool = _described("Whether it is installed.", True)
     required: bool = _described("Whether the installation fails without it.", True)
     auto_start: bool = _described("Whether it is started with the platform.", True)
+    hosts: list[str] = _described(
+        "Hosts or groups of the inventory that it is placed on; the group of its name when empty, else the first host.",
+        [],
+    )
     start_order: int = _described("Breaks ties between services that could start at once; lower is earlier.", 100)
     depends_on: dict[str, Dependency] = _described("Services it needs, with the condition.", {})
     conflicts: list[str] = _described("A service, a process name or host:port that must not be there.", [])
@@ -333,6 +347,10 @@ class ServiceDefinition:
     variables: dict[str, Any] = _described("Values for its templates: ${self.NAME} and {{ variables.NAME }}.", {})
     labels: dict[str, str] = _described("Labels for its container or objects.", {})
     annotations: dict[str, str] = _described("Annotations for its objects.", {})
+    elsewhere: dict[str, Elsewhere] = _described(
+        "What it needs of other hosts, by name of the service; filled in from depends_on.", {}, filled_in=True
+    )
+    round: int = _described("When it starts on a platform of many hosts; filled in.", 0, filled_in=True)
 
     @property
     def mode(self) -> Mode:

@@ -28,6 +28,8 @@ PLATFORM_ARGUMENTS: dict[str, dict[str, Any]] = {
     "engine": {"type": "str", "default": "docker", "choices": ["docker", "podman", "orbstack"]},
     "engine_url": {"type": "str"},
     "env_vars": {"type": "dict", "default": {}},
+    "elsewhere": {"type": "dict", "default": {}},
+    "rounds": {"type": "int", "default": 1},
     "installation_id": {"type": "str", "default": ""},
 }
 
@@ -106,4 +108,6 @@ def settings_of(module: Module) -> Settings:
         engine=module.params["engine"],
         engine_url=module.params["engine_url"],
         env=module.params["env_vars"],
+        elsewhere=module.params["elsewhere"],
+        rounds=module.params["rounds"],
     )

@@ -19,12 +19,16 @@ class Settings:
     """What holds for all services of a host.
 
     :param env: environment variables that every service gets.
+    :param elsewhere: hosts of the platform's services that are not on this one, by service.
+    :param rounds: in how many rounds the platform's hosts start their services.
     """
 
     project: str = "provisioning"
     engine: str = "docker"
     engine_url: str | None = None
     env: dict[str, Scalar] = field(default_factory=dict)
+    elsewhere: dict[str, list[str]] = field(default_factory=dict)
+    rounds: int = 1
 
 
 def read_settings(layout: WorkDir) -> Settings:

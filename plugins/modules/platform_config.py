@@ -66,6 +66,23 @@ env_vars:
   description: Environment variables of every service.
   returned: success
   type: dict
+elsewhere:
+  description: Hosts of the platform's services that are not on this one, by service.
+  returned: success
+  type: dict
+rounds:
+  description: In how many rounds the hosts of the platform start their services.
+  returned: success
+  type: int
+awaited:
+  description: Services that others on other hosts need to be healthy.
+  returned: success
+  type: list
+  elements: str
+secrets_elsewhere:
+  description: Services whose secrets are used here and made on another host, and that host.
+  returned: success
+  type: dict
 installation_id:
   description: Id of the installation.
   returned: success

@@ -37,6 +37,17 @@ options:
     description: Whether to remove services that were installed before and are no longer among O(services).
     type: bool
     default: false
+  round:
+    description:
+      - On a platform of many hosts, only the services of this round. Round V(0) holds those that need none on another
+        host, round V(1) those that need one of round V(0) elsewhere, and so on; V(-1) is the last one.
+      - Every host carries a round out before any begins the next, so that no host waits for another.
+    type: int
+  awaited:
+    description: Services that are waited for even when O(wait=false), because others on other hosts need them.
+    type: list
+    elements: str
+    default: []
   with_dependents:
     description: When stopping or removing, do the same to what depends on the services first.
     type: bool
@@ -110,6 +121,10 @@ plan:
       action: recreate
       reason: "changed: env.LOG_LEVEL"
       changes: ['env.LOG_LEVEL: "info" -> "debug"']
+rounds:
+  description: How many rounds the platform has.
+  returned: success
+  type: int
 degraded:
   description: Whether services that are not required are missing.
   returned: when not in check mode
@@ -152,6 +167,8 @@ ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "default": "started", "choices": list(OPERATIONS)},
     "wait": {"type": "bool", "default": True},
     "prune": {"type": "bool", "default": False},
+    "round": {"type": "int"},
+    "awaited": {"type": "list", "elements": "str", "default": []},
     "with_dependents": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "purge": {"type": "bool", "default": False},
@@ -180,16 +197,30 @@ def removal_of(module: Module) -> str:
     return "asked to remove" if module.params["names"] else "uninstalled"
 
 
+def in_round(module: Module, manager: Manager, goals: dict[str, Goal]) -> dict[str, Goal]:
+    """Return the goals of the services of the round that is asked for. What is to be removed goes in the first."""
+    number = module.params["round"]
+    if number is None:
+        return goals
+    wanted = number % manager.settings.rounds
+    last = manager.settings.rounds - 1
+    rounds = {name: min(service.round, last) for name, service in manager.services().items()}
+    pruned = {name for name, goal in goals.items() if goal == "absent"} if module.params["state"] != "absent" else set()
+    return {name: goal for name, goal in goals.items() if wanted == (0 if name in pruned else rounds[name])}
+
+
 def work(module: Module) -> dict[str, Any]:
     """Converge, or in check mode only plan."""
     leaving = module.params["state"] in ("stopped", "absent")
     manager = manager_of(module, with_known=module.params["prune"], thorough=leaving)
-    goals = goals_of(module, manager)
+    rounds = {"rounds": manager.settings.rounds}
+    goals = in_round(module, manager, goals_of(module, manager))
     if module.check_mode:
-        return plan_result(module, manager.plan(goals, removal=removal_of(module)))
+        return plan_result(module, manager.plan(goals, removal=removal_of(module))) | rounds
     options = Options(
         fail_fast=module.params["fail_fast"],
         wait=module.params["wait"],
+        awaited=frozenset(module.params["awaited"]),
         skip={name: Problem(name, p["why"], p.get("remedy", "")) for name, p in module.params["skip"].items()},
         cancelled=cancel_on_signals(),
     )
@@ -206,7 +237,7 @@ def work(module: Module) -> dict[str, Any]:
         manager.clean(purge=module.params["purge"])
     # Whoever asks for something to go wants it gone, required or not.
     needed = {name for name, service in manager.services().items() if leaving or service.required}
-    return outcome_result(module, plan, outcomes, needed=needed)
+    return outcome_result(module, plan, outcomes, needed=needed) | rounds
 
 
 def note_created(module: Module, manager: Manager, plan: Plan) -> None:

@@ -20,8 +20,8 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.published im
     published_ports,
 )
 
-#: Where something stands: on a host, in a container, on the cluster, or elsewhere.
-Place = Literal["host", "container", "cluster", "elsewhere"]
+#: Where something stands: on a host, in a container, on the cluster, elsewhere, or on another host of the platform.
+Place = Literal["host", "container", "cluster", "elsewhere", "network"]
 
 #: The name under which containers reach the host they run on.
 HOST_FROM_CONTAINER = "host.docker.internal"
@@ -67,13 +67,19 @@ def place_of(service: ServiceDefinition) -> Place:
 
 
 def address_of(
-    asker: Place, target: ServiceDefinition, *, domain: str = "localhost", port: str | None = None
+    asker: Place,
+    target: ServiceDefinition,
+    *,
+    domain: str = "localhost",
+    port: str | None = None,
+    host: str | None = None,
 ) -> Reached:
     """Return the address under which ``target`` is reached, or why it is not.
 
     :param asker: where the one who asks stands.
     :param domain: the installation's ``deployment.domain``, by which pods find the host.
     :param port: name of one of the target's further ports; its main port by default.
+    :param host: address of the target's host, where that is another one than the asker's.
     """
     if target.mode == "remote":
         return _remote(asker, target)
@@ -83,6 +89,8 @@ def address_of(
         return Problem(what, f"{target.name} has no such port", "Give its definition one.")
     if target.mode == "kubernetes":
         return _cluster(asker, target, number)
+    if host is not None:
+        asker, domain = "network", host
     if target.mode == "docker":
         return _container(asker, target, number, domain)
     if target.mode == "compose" and asker == "container":
@@ -124,6 +132,8 @@ def _on_host(asker: Place, target: ServiceDefinition, listens_on: str, number: i
         return _address(target, listens_on, number)
     if asker == "container":
         return _address(target, HOST_FROM_CONTAINER, number)
+    if asker == "network":
+        return _address(target, domain, number)
     if domain == "localhost" or is_loopback(domain):
         return Problem(
             "deployment.domain",
@@ -133,7 +143,7 @@ def _on_host(asker: Place, target: ServiceDefinition, listens_on: str, number: i
     return _address(target, domain, number)
 
 
-_INHABITANTS: dict[Place, str] = {"container": "container", "cluster": "pod"}
+_INHABITANTS: dict[Place, str] = {"container": "container", "cluster": "pod", "network": "other host"}
 
 
 def _remedy(target: ServiceDefinition, asker: Place) -> str:

@@ -45,6 +45,7 @@ def definition_problems(service: ServiceDefinition) -> list[Problem]:
     """Return what is wrong with a definition that is resolved, i.e. has no placeholder left but those of secrets."""
     return [
         *_name(service),
+        *_filled_in(service),
         *_ports(service),
         *mode_problems(service),
         *_health(service),
@@ -60,6 +61,12 @@ def _name(service: ServiceDefinition) -> Iterator[Problem]:
         yield Problem(service.name or "name", "is not a service's name", "Use a-z, 0-9 and -, at most 63 characters.")
     if not is_address(service.bind_address):
         yield Problem(f"{service.name}.bind_address", f"{service.bind_address!r} is not an IP address")
+
+
+def _filled_in(service: ServiceDefinition) -> Iterator[Problem]:
+    for name in ("elsewhere", "round"):
+        if getattr(service, name):
+            yield Problem(f"{service.name}.{name}", "is worked out, not written", "Write depends_on and hosts.")
 
 
 def _ports(service: ServiceDefinition) -> Iterator[Problem]:

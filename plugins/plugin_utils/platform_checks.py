@@ -15,18 +15,22 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.wording impo
 Services = Mapping[str, ServiceDefinition]
 
 
-def platform_problems(services: Services, *, known: Collection[str], platform: str) -> list[Problem]:
+def platform_problems(
+    services: Services, *, known: Collection[str], platform: str, here: Collection[str] | None = None
+) -> list[Problem]:
     """Return what is wrong between the services of an installation.
 
     :param services: those that are installed.
     :param known: all names that the registry has.
     :param platform: the configuration's ``deployment.platform``.
+    :param here: the services that share our host; all by default.
     """
+    neighbours = services if here is None else {name: services[name] for name in here}
     return [
         *_dependencies(services, known),
         *_cycle(services),
-        *_port_clashes(services),
-        *_conflicts(services),
+        *_port_clashes(neighbours),
+        *_conflicts(neighbours),
         *_unoffered_modes(services, platform),
     ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import references
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
+from ansible_collections.provisioning.platform.plugins.plugin_utils.elsewhere import secrets_elsewhere
+from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory
 from ansible_collections.provisioning.platform.plugins.plugin_utils.registry import load_registry
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolver import Resolver
 from ansible_collections.provisioning.platform.plugins.plugin_utils.selection import select
@@ -33,10 +35,14 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.settling imp
 class Platform:
     """What is wanted, fully resolved.
 
-    :param registry: the services that are installed, in the order they can start in; their configuration files are
-        rendered, and secrets are placeholders in them.
+    :param registry: the services of the host, in the order they can start in; their configuration files are rendered,
+        and secrets are placeholders in them.
     :param env_vars: environment variables of every service, resolved.
     :param work_dir: absolute, on the hosts of the services.
+    :param elsewhere: hosts of the services that are not on this one, by service.
+    :param rounds: in how many rounds the hosts of the platform start their services.
+    :param awaited: services that others on other hosts need to be healthy.
+    :param secrets_elsewhere: whose secrets are used here and made on another host: that host, by service.
     :param warnings: what the owner should know and does not have to change.
     """
 
@@ -44,6 +50,10 @@ class Platform:
     registry: ServiceRegistry
     env_vars: dict[str, Scalar]
     work_dir: str
+    elsewhere: dict[str, list[str]] = field(default_factory=dict)
+    rounds: int = 1
+    awaited: tuple[str, ...] = ()
+    secrets_elsewhere: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def to_module_args(self) -> dict[str, Any]:
@@ -56,6 +66,8 @@ class Platform:
             "engine_url": deployment.engine_url,
             "env_vars": dict(self.env_vars),
             "work_dir": self.work_dir,
+            "elsewhere": self.elsewhere,
+            "rounds": self.rounds,
         }
 
 
@@ -68,8 +80,10 @@ def resolve(
     work_dir: str | None = None,
     only: Sequence[str] | None = None,
     variables: Mapping[str, Any] | None = None,
+    inventory: Inventory | None = None,
+    host: str = "localhost",
 ) -> Platform:
-    """Resolve an installation.
+    """Resolve an installation for one of its hosts.
 
     :param home: home directory on the hosts of the services, for paths that begin with ``~/``.
     :param roles_dir: the collection's ``roles`` folder.
@@ -77,20 +91,43 @@ def resolve(
     :param work_dir: in place of the configuration's.
     :param only: names of services; these and what they depend on, in place of the profile's.
     :param variables: Ansible's variables, for ``NAME_service``.
+    :param inventory: the platform's hosts; ``host`` alone by default.
+    :param host: the one whose services are wanted.
     :raises ConfigurationError: something is wrong; every fault that was found is in it.
     """
     sources = load_registry(roles_dir, [Path(path) for path in config.registry])
     selection = select(config, sources, variables=variables, only=only)
     folder = work_dir_of(work_dir or config.work_dir, home)
-    resolver = Resolver(config, selection.services, known=sources, home=home, work_dir=folder, env=env)
+    resolver = Resolver(
+        config,
+        selection.services,
+        known=sources,
+        home=home,
+        work_dir=folder,
+        env=env,
+        inventory=inventory or Inventory((host,)),
+        host=host,
+    )
     services = resolver.definitions()
     env_vars = resolver.environment()
     raise_if_any([*selection.problems, *resolver.problems], ConfigurationError)
-    ordered = {name: services[name] for name in startup_order(services)}
-    rendered = {name: resolver.rendered(service, services) for name, service in ordered.items()}
+    placement = resolver.placement
+    here = resolver.for_host({name: services[name] for name in startup_order(services)})
+    rendered = {name: resolver.rendered(service, services) for name, service in here.items()}
     raise_if_any(resolver.problems, ConfigurationError)
-    warnings = [*selection.warnings, *_readable_secrets(rendered)]
-    return Platform(config, ServiceRegistry(services=rendered), env_vars, folder, tuple(warnings))
+    elsewhere = {name: list(hosts) for name, hosts in placement.hosts.items() if not placement.is_here(name)}
+    documents = [env_vars, *(to_dict(service, sparse=True) for service in rendered.values())] if elsewhere else []
+    return Platform(
+        config,
+        ServiceRegistry(services=rendered),
+        env_vars,
+        folder,
+        elsewhere=elsewhere,
+        rounds=1 + max(placement.rounds(services).values(), default=0),
+        awaited=tuple(sorted(placement.awaited(services))),
+        secrets_elsewhere=secrets_elsewhere(documents, placement),
+        warnings=(*selection.warnings, *_readable_secrets(rendered)),
+    )
 
 
 def _readable_secrets(services: Mapping[str, ServiceDefinition]) -> list[str]:

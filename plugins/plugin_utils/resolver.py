@@ -27,6 +27,8 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses im
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import environment_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.definition_checks import definition_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.elsewhere import for_host
+from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory, Placement
 from ansible_collections.provisioning.platform.plugins.plugin_utils.platform_checks import platform_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.render import Renderer, TemplateEnvironment
 from ansible_collections.provisioning.platform.plugins.plugin_utils.scopes import (
@@ -62,12 +64,16 @@ class Resolver:
         home: str,
         work_dir: str,
         env: Mapping[str, str],
+        inventory: Inventory,
+        host: str,
     ) -> None:
         self._config = config
         self._selected = selected
         self._known = list(known)
         self._home = home
         self._env = env
+        self._inventory = inventory
+        self._placement = Placement(host, {}, inventory.addresses)
         documents = {name: item.document for name, item in selected.items()}
         self._surroundings = Surroundings(config, work_dir, documents)
         self._environments: dict[Path, TemplateEnvironment] = {}
@@ -88,6 +94,7 @@ class Resolver:
                 asking.append(name)
         for name in [name for name, draft in drafts.items() if draft is not None and not draft.enabled]:
             del drafts[name]
+        self._place(draft for draft in drafts.values() if draft is not None)
         services = dict(drafts)
         for name in asking:
             draft = drafts.get(name)
@@ -98,8 +105,24 @@ class Resolver:
             self._problems += definition_problems(service)
         if len(complete) == len(services):
             platform = self._config.deployment.platform
-            self._problems += platform_problems(complete, known=self._known, platform=platform)
+            here = [name for name in complete if self._placement.is_here(name)]
+            self._problems += platform_problems(complete, known=self._known, platform=platform, here=here)
         return complete
+
+    @property
+    def placement(self) -> Placement:
+        """Where the services are, once :meth:`definitions` has found out."""
+        return self._placement
+
+    def for_host(self, services: Mapping[str, ServiceDefinition]) -> dict[str, ServiceDefinition]:
+        """Return the services of our host, as its engine takes them."""
+        here, problems = for_host(
+            services,
+            self._placement,
+            lambda asker, target: self._address_book(asker, services)(target, None, f"{asker.name}.depends_on"),
+        )
+        self._problems += problems
+        return here
 
     def environment(self) -> dict[str, Scalar]:
         """Return the environment variables of every service."""
@@ -138,6 +161,13 @@ class Resolver:
                 file = dataclasses.replace(file, template=None, content=text)  # noqa: PLW2901
             files.append(file)
         return dataclasses.replace(service, config=files)
+
+    def _place(self, drafts: Iterable[ServiceDefinition]) -> None:
+        hosts = {}
+        for draft in drafts:
+            hosts[draft.name], problems = self._inventory.place(draft.name, draft.hosts)
+            self._problems += problems
+        self._placement = dataclasses.replace(self._placement, hosts=hosts)
 
     def _draft(self, name: str) -> tuple[ServiceDefinition | None, bool]:
         """Return a definition with a stand-in for every address, and whether it asks for any."""
@@ -183,7 +213,10 @@ class Resolver:
             if service is None:  # Its own problems are told already.
                 return _STAND_IN
             place = _place(asker, target, path)
-            return address_of(place, service, domain=self._config.deployment.domain, port=port)
+            own = self._placement.viewpoint(asker.name)
+            other = self._placement.used_by(own, target)
+            host = None if other == own else self._placement.addresses.get(other, other)
+            return address_of(place, service, domain=self._config.deployment.domain, port=port, host=host)
 
         return look_up
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, get_args
 
 from ansible_collections.provisioning.platform.plugins.module_utils._model import Condition, Mode, ServiceDefinition
@@ -57,6 +58,9 @@ def _sugared(schema: dict[str, Any]) -> dict[str, Any]:
             {"type": "object", "additionalProperties": {"anyOf": [condition, needs["additionalProperties"]]}},
         ],
     }
+    for spec in dataclasses.fields(ServiceDefinition):
+        if spec.metadata.get("filled_in"):
+            del properties[spec.name]
     # The folder or the table has the name.
     required = [name for name in schema.get("required", []) if name != "name"]
     return {**schema, "properties": properties, "required": required}

@@ -117,8 +117,8 @@ def _adapter(cls: Any) -> Any:
 
 
 def settings_of(cls: type) -> list[str]:
-    """Return the names of a dataclass's fields."""
-    return [spec.name for spec in dataclasses.fields(cls)]
+    """Return the names of a dataclass's fields, without those that are filled in."""
+    return [spec.name for spec in dataclasses.fields(cls) if not spec.metadata.get("filled_in")]
 
 
 @functools.cache

@@ -55,6 +55,8 @@ def kind_of(document: Any) -> str:
         return "play"
     if all(name.endswith("_service") for name in document):
         return "variables"
+    if "platform" in document:
+        return "inventory"
     return "config" if set(document) <= set(TOP_LEVEL_KEYS) else "unknown"
 
 
@@ -99,6 +101,10 @@ def check_plays(document: list[dict[str, Any]], folder: Path) -> None:
                     assert set(arguments or {}) <= options_of(module.removeprefix("provisioning.platform."))
 
 
+def check_inventory(document: dict[str, Any], folder: Path) -> None:
+    assert document == yaml.safe_load((ROOT / "inventories/production/hosts.yml").read_text())
+
+
 CHECKS: dict[str, Any] = {
     "config": check_config,
     "definition": check_definition,
@@ -106,6 +112,7 @@ CHECKS: dict[str, Any] = {
     "registry": check_registry,
     "variables": check_variables,
     "play": check_plays,
+    "inventory": check_inventory,
 }
 
 

@@ -93,6 +93,8 @@ def test_the_table_of_playbooks_has_all_and_nothing_else() -> None:
     }
     for row in rows:
         text = (ROOT / quoted(row[0])[0]).read_text()
+        if "operate.yml" in text:
+            text += (ROOT / "roles/platform/tasks/operate_round.yml").read_text()
         for variable in quoted(row[2]):
             assert re.search(rf"\b{variable}\b", text), f"{row[0]} knows no {variable}"
 

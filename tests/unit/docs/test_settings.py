@@ -50,7 +50,7 @@ def schema() -> Iterator[type]:
 
 def settings(cls: type) -> list[str]:
     """Return the settings that the table of a class has: those that checks share are in a table of their own."""
-    names = [field.name for field in dataclasses.fields(cls)]
+    names = [field.name for field in dataclasses.fields(cls) if not field.metadata.get("filled_in")]
     if cls is ServiceOverride:
         return ["name"]  # a definition's settings stand beside it
     if cls is ServiceDeployment:

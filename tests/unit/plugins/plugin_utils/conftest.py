@@ -18,6 +18,9 @@ REGISTRIES = Path(__file__).parents[3] / "fixtures" / "registries"
 ROLES = Path(__file__).parents[4] / "roles"
 
 
+_OTHERS = ("only", "variables", "work_dir", "inventory", "host")
+
+
 @pytest.fixture
 def registries() -> Path:
     return REGISTRIES
@@ -44,7 +47,7 @@ def install(tmp_path: Path) -> Callable[..., Platform]:
     def run(services: dict[str, Any], *, env: dict[str, str] | None = None, **settings: Any) -> Platform:
         file = tmp_path / "services.json"
         file.write_text(json.dumps({"services": services}))
-        arguments = {key: settings.pop(key) for key in ("only", "variables", "work_dir") if key in settings}
+        arguments = {key: settings.pop(key) for key in _OTHERS if key in settings}
         user_variables = {"variables": settings.pop("vars")} if "vars" in settings else {}
         config = from_mapping({"registry": [str(file)], **settings, **user_variables}, env=env or {}, base_dir=tmp_path)
         arguments.setdefault("only", list(services))

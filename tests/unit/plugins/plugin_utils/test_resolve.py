@@ -303,6 +303,8 @@ def test_the_target_gets_json_that_it_can_build_from(install):
         "engine_url": "unix:///run/podman.sock",
         "env_vars": {"A": 1},
         "work_dir": WORK_DIR,
+        "elsewhere": {},
+        "rounds": 1,
     }
 
 

@@ -1,0 +1,130 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A platform on three hosts. Here they are folders of this machine, each with an address of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.fleets import Fleet
+from tests.fixtures.installations import Ran, web
+from tests.fixtures.machine import listens
+from tests.fixtures.ports import free_ports
+
+HOSTS = {"one": "127.0.0.11", "two": "127.0.0.12", "three": "127.0.0.13"}
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """Front needs app, which needs store: each on another host; alone is beside app."""
+    store, app, front, alone = free_ports(4)
+    hosts = {
+        name: {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "platform_address": address,
+            "work_dir": str(tmp_path / name),
+        }
+        for name, address in HOSTS.items()
+    }
+    everywhere = {"bind_address": "0.0.0.0"}
+    services = {
+        "store": {**web(store), **everywhere, "secrets": {"password": {"length": 20}}},
+        "app": {
+            **web(app, depends_on=["store"]),
+            **everywhere,
+            "config": [{"dest": "app", "content": "${secret.store.password} ${service.store.url}"}],
+        },
+        "front": {**web(front, depends_on=["app"]), **everywhere, "hosts": ["edge"]},
+        "alone": web(alone),
+    }
+    one = Fleet(tmp_path, hosts, services, {"store": ["two"], "edge": ["three"]})
+    try:
+        yield one
+    finally:
+        one.clean()
+
+
+def done(ran: Ran) -> str:
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def told(output: str, *words: str) -> list[str]:
+    """What was told of services, e.g. ``two store started``, in order."""
+    pattern = rf"\[(\w+)\] ([\w-]+): ({'|'.join(words)})"
+    return [" ".join(match) for match in re.findall(pattern, output)]
+
+
+def test_services_start_on_their_hosts_in_the_order_of_their_needs_and_stop_in_reverse(fleet):
+    installed = done(fleet.playbook("install"))
+    started = told(installed, "started")
+    assert set(started[:2]) == {"two store started", "one alone started"}
+    assert started[2:] == ["one app started", "three front started"]
+    password = json.loads((fleet.folder / "two/secrets/store.json").read_text())["password"]["value"]
+    url = f"http://127.0.0.12:{fleet.services['store']['port']}"
+    assert (fleet.folder / "one/config/app/app").read_text() == f"{password} {url}"
+    assert password not in installed
+
+    again = done(fleet.playbook("install"))
+    assert told(again, "started", "stopped") == []
+    assert re.findall(r"changed=(\d+)", again) == ["0", "0", "0"]
+
+    stopped = told(done(fleet.playbook("stop")), "stopped")
+    assert stopped[:2] == ["three front stopped", "one app stopped"]
+    assert set(stopped[2:]) == {"two store stopped", "one alone stopped"}
+    restarted = told(done(fleet.playbook("start", "-f", "1")), "started")
+    assert restarted[2:] == ["one app started", "three front started"]
+
+    gone = told(done(fleet.playbook("uninstall", "-e", "purge=true")), "removed")
+    assert gone[:2] == ["three front removed", "one app removed"]
+    assert not any(listens(service["port"]) for service in fleet.services.values())
+    assert not any((fleet.folder / name).exists() for name in HOSTS)
+
+
+@pytest.mark.parametrize("limits", [["--limit", "one"], ["-e", "platform_serial=1"]], ids=["limit", "serial"])
+def test_what_is_on_a_host_outside_the_batch_is_looked_for_once_and_missed_with_its_reason(fleet, limits):
+    ran = fleet.playbook("install", *limits)
+    assert ran.returncode == 2
+    assert "store: has no secrets yet on two, where they are made" in ran.stdout + ran.stderr
+    del fleet.services["app"]["config"]
+    ran = fleet.playbook("install", *limits)
+    assert ran.returncode == 2
+    assert "app: needs store on two, which does not answer there" in ran.stdout + ran.stderr
+    assert "Start store first, in a run that includes two." in ran.stdout + ran.stderr
+
+
+def test_batches_that_come_in_the_order_of_needs_bring_everything_up(fleet):
+    fleet.hosts = {name: fleet.hosts[name] for name in ("two", "one", "three")}
+    fleet.services["alone"]["hosts"] = fleet.services["app"]["hosts"] = ["one"]
+    done(fleet.playbook("install", "-e", "platform_serial=1"))
+    assert all(listens(service["port"]) for service in fleet.services.values())
+
+
+def test_an_address_that_cannot_be_reached_is_found_before_anything_is_touched(fleet):
+    fleet.services["store"]["bind_address"] = "127.0.0.1"
+    ran = fleet.playbook("install")
+    assert ran.returncode == 2
+    assert "store: listens on 127.0.0.1 alone, where no other host reaches it" in ran.stdout + ran.stderr
+    assert not any((fleet.folder / name / "services").exists() for name in HOSTS)
+
+
+def test_what_one_host_lacks_keeps_all_from_being_touched(fleet):
+    fleet.services["front"]["deployment"] = {"mode": "binary", "binary": {"command": "/nonexistent/front"}}
+    ran = fleet.playbook("install")
+    assert ran.returncode == 2
+    assert "/nonexistent/front" in ran.stdout + ran.stderr
+    assert not any((fleet.folder / name / "services").exists() for name in HOSTS)
+
+
+def test_a_service_that_is_on_another_host_is_no_unknown_one(fleet):
+    done(fleet.playbook("install"))
+    stopped = done(fleet.playbook("stop", "-e", "service_names=front"))
+    assert told(stopped, "stopped") == ["three front stopped"]
