@@ -24,7 +24,7 @@ IN_DEV := PATH="$(BIN):$$PATH" ANSIBLE_CONFIG="$(ROOT)/ansible.cfg"
 # test images are built from, a browser, a terminal, the tools that make small hosts and full disks, and servers that
 # check the configuration that roles write for them.
 TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-certificates iproute2 procps uidmap \
-	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl openssh-client \
+	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl openssh-client openssh-server docker-registry \
 	prometheus prometheus-alertmanager postgresql
 
 .PHONY: help run uninstall test lint types docs unit integration e2e molecule sanity benchmark format clean \

@@ -110,6 +110,8 @@ class _Run:
             if action.verb == "none" and not action.digest:
                 seen = self.observed.get(name, ABSENT)
                 self.outcomes[name] = Outcome(name, "unchanged", action.reason, observation=seen)
+                if not self.services[name].is_ours:  # whoever asked for it is told why nothing was done
+                    self._tell(events.SERVICE_UNCHANGED, service=name, reason=action.reason, **self._about(name))
 
     def _leave_one(self, name: str, _reached: Reached) -> None:
         action, begin = self.actions[name], time.perf_counter()
@@ -295,7 +297,9 @@ class _Run:
         )
 
     def _fail_health(self, name: str, health: HealthResult, begin: float) -> None:
-        remedy = f"Look at the log of {name}, or raise its startup.timeout."
+        service = self.services[name]
+        look = f"Look at the log of {name}" if service.is_ours else f"See whether {service.url} answers from here"
+        remedy = f"{look}, or raise its startup.timeout."
         problem = Problem(name, f"{health.reason}{self._last_words(name)}", remedy)
         self._fail(name, ProvisioningError(problem), begin)
 

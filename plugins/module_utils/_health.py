@@ -30,6 +30,8 @@ from ._model import (
     TcpHealthCheck,
 )
 from ._secrets import SecretStore
+from ._tls import TlsSettings
+from ._tls import reason as tls_reason
 
 #: Runs a command inside a service: arguments and seconds it may take; returns exit code and output.
 Execute = Callable[[CommandHealthCheck], "tuple[int, str]"]
@@ -67,10 +69,10 @@ def check_health(
         healthy, reason = False, f"{_target(check)} did not answer within {check.timeout:g} s"
     except ConnectionRefusedError:
         healthy, reason = False, f"{_target(check)} refused the connection"
-    except ConnectionResetError:
-        healthy, reason = False, f"{_target(check)} closed the connection without an answer"
-    except ssl.SSLCertVerificationError as error:
-        healthy, reason = False, f"the certificate of {_target(check)} is not trusted: {error.verify_message}"
+    except (ConnectionResetError, BrokenPipeError):
+        healthy, reason = False, f"{_target(check)} closed the connection without an answer{_perhaps(check)}"
+    except ssl.SSLError as error:
+        healthy, reason = False, tls_reason(error, _target(check))
     except OSError as error:
         healthy, reason = False, f"{_target(check)}: {error.strerror or error}"
     except ProvisioningError as error:
@@ -98,7 +100,10 @@ def _http(check: HttpHealthCheck, headers: Mapping[str, str]) -> tuple[bool, str
         return False, f"{check.url} is not an http or https URL"
     deadline = time.monotonic() + check.timeout
     if url.scheme == "https":
-        connection: HTTPConnection = HTTPSConnection(url.hostname, url.port, timeout=check.timeout, context=_tls(check))
+        tls = TlsSettings(check.verify_tls, check.ca_file, check.client_certificate, check.client_key)
+        connection: HTTPConnection = HTTPSConnection(
+            url.hostname, url.port, timeout=check.timeout, context=tls.context()
+        )
     else:
         connection = HTTPConnection(url.hostname, url.port, timeout=check.timeout)
     try:
@@ -164,16 +169,10 @@ class _PatientReader(io.RawIOBase):
         super().close()
 
 
-def _tls(check: HttpHealthCheck) -> ssl.SSLContext:
-    if not check.verify_tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    try:
-        return ssl.create_default_context(cafile=check.ca_file)
-    except OSError as error:
-        raise ValueError(f"the CA bundle {check.ca_file} cannot be used: {error.strerror or error}") from error
+def _perhaps(check: AnyVerification) -> str:
+    """With TLS 1.3 a server refuses who has no certificate after the handshake; what it says is lost at times."""
+    is_bare = isinstance(check, HttpHealthCheck) and check.url.startswith("https:") and not check.client_certificate
+    return "; it may want a client certificate" if is_bare else ""
 
 
 def _tcp(check: TcpHealthCheck) -> tuple[bool, str]:

@@ -73,6 +73,7 @@ class Moves:
             if place != self._here:
                 for driver in drivers.values():
                     driver.clean()
+                    driver.release()
 
     def _there(self, names: Collection[str] | None) -> Iterator[tuple[Driver, ServiceDefinition, Observation]]:
         for place, services in self._before.items():
@@ -80,7 +81,7 @@ class Moves:
                 chosen = [s for n, s in services.items() if s.mode == mode and (names is None or n in names)]
                 observed = driver.observe(chosen) if chosen else {}
                 for service in chosen:
-                    if observed[service.name].exists:
+                    if observed[service.name].exists and service.is_ours:
                         yield driver, service, observed[service.name]
 
     def _place(self, state: ServiceState) -> _Place:

@@ -41,14 +41,22 @@ _FAULTS = (
 )
 
 
+#: The addresses of a service's replicas, or why they are not reached.
+Spread = list[Address] | Problem
+
+
 class ServiceView:
     """Another service, as a template sees it.
 
     :param reach: gives the address of one of its ports, its main one where none is named.
+    :param spread: gives the addresses of its replicas.
     """
 
-    def __init__(self, service: ServiceDefinition, reach: Callable[[str | None], Reached]) -> None:
+    def __init__(
+        self, service: ServiceDefinition, reach: Callable[[str | None], Reached], spread: Callable[[], Spread]
+    ) -> None:
         self._reach = reach
+        self._spread = spread
         self.name = service.name
         self.description = service.description
         self.mode = service.mode
@@ -105,6 +113,14 @@ class ServiceView:
         """Its URL."""
         return self._address().url
 
+    @property
+    def replicas(self) -> list[Address]:
+        """The address of each of its replicas, of which there may be one, with ``host``, ``port`` and ``url``."""
+        spread = self._spread()
+        if isinstance(spread, Problem):
+            raise ConfigurationError(spread)
+        return spread
+
     def _address(self) -> Address:
         return reached(self._reach(None))
 
@@ -129,16 +145,22 @@ class _Services(Mapping[str, ServiceView]):
         self,
         services: Mapping[str, ServiceDefinition],
         reach: Callable[[str, str | None], Reached],
+        spread: Callable[[str], Spread],
         undefined: Callable[[str], Any],
     ) -> None:
         self._services = services
         self._reach = reach
+        self._spread = spread
         self._undefined = undefined
 
     def __getitem__(self, name: str) -> Any:
         for candidate in (name, str(name).replace("_", "-")):
             if candidate in self._services:
-                return ServiceView(self._services[candidate], functools.partial(self._reach, candidate))
+                return ServiceView(
+                    self._services[candidate],
+                    functools.partial(self._reach, candidate),
+                    functools.partial(self._spread, candidate),
+                )
         return self._undefined(
             f"there is no service {name} in this installation. {suggest_or_list(str(name), self._services)}"
         )
@@ -212,6 +234,7 @@ class Renderer:
     :param deployment: what ``deployment.`` gives.
     :param services: all services that are installed.
     :param reach: gives the address of a service's port, its main one where none is named.
+    :param spread: gives the addresses of a service's replicas.
     :param secret: gives the placeholder for a secret's name, or raises :class:`Undefined`.
     """
 
@@ -224,6 +247,7 @@ class Renderer:
         deployment: Mapping[str, Any],
         services: Mapping[str, ServiceDefinition],
         reach: Callable[[str, str | None], Reached],
+        spread: Callable[[str], Spread],
         secret: Callable[[list[str]], str],
     ) -> None:
         self._name = service.name
@@ -233,7 +257,7 @@ class Renderer:
             "service": document,
             "variables": service.variables,
             "deployment": dict(deployment),
-            "services": _Services(services, reach, self._undefined),
+            "services": _Services(services, reach, spread, self._undefined),
             "secret": _Secrets(secret, self._undefined),
             "work_dir": deployment["work_dir"],
             "serial": SERIAL,

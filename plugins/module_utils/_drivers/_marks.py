@@ -113,7 +113,8 @@ def _parse(text: bytes) -> Mark | None:
         return None
     texts = (mark.work_dir, mark.service, mark.digest)
     numbers = (mark.replica, mark.launched)
-    fits = all(isinstance(text, str) for text in texts) and all(type(number) is int for number in numbers)
+    whole = all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
+    fits = whole and all(isinstance(text, str) for text in texts)
     return mark if fits else None
 
 

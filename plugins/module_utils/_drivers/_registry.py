@@ -11,10 +11,12 @@ from .._model import ServiceDefinition
 from ._base import Context, Driver
 from .binary import BinaryDriver
 from .docker import DockerDriver
+from .remote import RemoteDriver
 
 DRIVERS: dict[str, type[Driver]] = {
     BinaryDriver.mode: BinaryDriver,
     DockerDriver.mode: DockerDriver,
+    RemoteDriver.mode: RemoteDriver,
 }
 
 

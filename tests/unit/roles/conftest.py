@@ -47,3 +47,13 @@ def text_of() -> Callable[[ServiceDefinition, str], str]:
         return next(file.content or "" for file in service.config if Path(file.dest).name == name)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def cluster_services() -> Mapping[str, ServiceDefinition]:
+    """All roles' services on the platform Kubernetes."""
+    names = sorted(path.parents[1].name.replace("_", "-") for path in ROLES.glob("*/meta/service.yml"))
+    # Some can only be processes; pods reach them where they listen.
+    deployment = DeploymentConfig(platform="Kubernetes", domain="box.example", bind_address="0.0.0.0")
+    config = UnattendedInstallConfig(work_dir=WORK_DIR, deployment=deployment)
+    return resolve(config, home="/root", roles_dir=ROLES, env={}, only=names).registry.services
