@@ -31,6 +31,7 @@ class Dependency:
 
     condition: Condition = _described("What the other service must be: started, healthy, or completed.", "healthy")
     restart: bool = _described("Restart this service whenever the other one was restarted.", False)
+    optional: bool = _described("Do without the other service where it is not installed.", False)
 
 
 @dataclass(frozen=True, kw_only=True)

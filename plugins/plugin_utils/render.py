@@ -14,12 +14,14 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import jinja2
 from ansible_collections.provisioning.platform.plugins.module_utils._config_files import SERIAL
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
-from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.module_utils._model import HttpHealthCheck, ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses import Address, Reached, reached
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import bracketed
 from ansible_collections.provisioning.platform.plugins.plugin_utils.substitution import Undefined
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
 from jinja2.ext import Extension
@@ -60,12 +62,41 @@ class ServiceView:
         self.mode = service.mode
         self.required = service.required
         self.scheme = service.scheme
+        self.start_order = service.start_order
+        self.depends_on = {name: need.condition for name, need in service.depends_on.items()}
+        self.annotations = service.annotations
+        self._service = service
         self.ports = _Ports(service.ports, reach)
 
     @property
     def reachable(self) -> bool:
         """Whether the service that the template belongs to can reach it."""
         return isinstance(self._reach(None), Address)
+
+    @property
+    def address(self) -> str:
+        """Its URL for people to read: on its own host, or on the cluster it runs on."""
+        address = self._reach(None) if self.mode == "kubernetes" else None
+        return address.url if isinstance(address, Address) else self._service.url or ""
+
+    def target(self, port: str | None = None) -> str:
+        """Return host and port as ``host:port``, or nothing where the template's service does not reach it.
+
+        :param port: name of one of its further ports; its main port by default.
+        """
+        address = self._reach(port)
+        return f"{bracketed(address.host)}:{address.port}" if isinstance(address, Address) else ""
+
+    @property
+    def probe(self) -> str:
+        """The URL of its http health check as the template's service reaches it, or nothing where there is none."""
+        check = self._service.health
+        if not isinstance(check, HttpHealthCheck):
+            return ""
+        url = urlsplit(check.url)
+        named = {number: name for name, number in self._service.ports.items()}
+        target = self.target(None if url.port == self._service.port else named.get(url.port or 0))
+        return urlunsplit((url.scheme, target, url.path, url.query, "")) if target else ""
 
     @property
     def host(self) -> str:
