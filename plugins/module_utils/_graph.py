@@ -8,7 +8,7 @@ import graphlib
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from ._errors import ConfigurationError, Problem
+from ._errors import ConfigurationError, Problem, raise_if_any
 from ._model import ServiceDefinition
 
 Services = Mapping[str, ServiceDefinition]
@@ -99,9 +99,7 @@ def resolve_dependencies(services: Services, names: Iterable[str]) -> list[str]:
     :raises ConfigurationError: a name is unknown, or there is a cycle.
     """
     wanted = list(names)
-    unknown = [name for name in wanted if name not in services]
-    if unknown:
-        raise ConfigurationError(*(unknown_service(name, services) for name in unknown))
+    refuse_unknown(wanted, services)
     needed = reachable(dependencies_of(services), wanted)
     return [name for name in startup_order(services) if name in needed]
 
@@ -110,6 +108,14 @@ def unknown_service(name: str, services: Collection[str]) -> Problem:
     """The problem that a name is not that of a service."""
     known = ", ".join(sorted(services)) or "none"
     return Problem(name, "there is no such service", f"Known services: {known}.")
+
+
+def refuse_unknown(names: Iterable[str], services: Collection[str]) -> None:
+    """Do nothing when all names are those of services.
+
+    :raises ConfigurationError: some are not; all of these are named.
+    """
+    raise_if_any([unknown_service(name, services) for name in names if name not in services], ConfigurationError)
 
 
 def reverse_dependencies(services: Services, name: str) -> list[str]:
@@ -159,9 +165,7 @@ def dependency_tree(services: Services, roots: Sequence[str] | None = None) -> s
     if roots is None:
         needed = {need for service in services.values() for need in service.depends_on}
         roots = [name for name in order if name not in needed]
-    unknown = [root for root in roots if root not in services]
-    if unknown:
-        raise ConfigurationError(*(unknown_service(root, services) for root in unknown))
+    refuse_unknown(roots, services)
     lines: list[str] = []
     drawn: set[str] = set()
     for root in roots:

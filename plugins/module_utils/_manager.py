@@ -21,8 +21,9 @@ from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
 from ._drivers._registry import drivers_for, render_all, unsupported
-from ._errors import ConfigurationError, DriverError, PrerequisiteError, Problem, os_problem, raise_if_any
+from ._errors import DriverError, PrerequisiteError, Problem, os_problem, raise_if_any
 from ._events import Emitter, Sink
+from ._goals import goals_for
 from ._health import HealthResult
 from ._model import ServiceDefinition, ServiceOperation
 from ._moves import Moves
@@ -266,25 +267,7 @@ class Manager:
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: something that runs depends on what is to be stopped.
         """
-        here = [name for name in operation.services if name not in self.settings.elsewhere]
-        self._known(here)
-        if operation.services and not here:
-            return {}
-        names = here or [n for n, s in self._services.items() if s.auto_start and s.enabled]
-        if operation.operation == "start":
-            return dict.fromkeys(_graph.resolve_dependencies(self._services, names), "started")
-        if operation.operation == "restart":
-            return {
-                name: "restarted" if name in names else "started"
-                for name in _graph.resolve_dependencies(self._services, names)
-            }
-        goal: Goal = "stopped" if operation.operation == "stop" else "absent"
-        names = here or list(self._services)
-        if operation.with_dependents:
-            names += [o for n in names for o in _graph.reverse_dependencies(self._services, n)]
-        elif not operation.force:
-            self._refuse_if_needed([name for name in names if self._services[name].is_ours])
-        return dict.fromkeys(dict.fromkeys(names), goal)
+        return goals_for(self._services, operation, elsewhere=self.settings.elsewhere, running=self.running)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
@@ -399,20 +382,7 @@ class Manager:
         return [service for name, service in self._services.items() if names is None or name in names]
 
     def _known(self, names: Iterable[str]) -> None:
-        raise_if_any(
-            [_graph.unknown_service(name, self._services) for name in names if name not in self._services],
-            ConfigurationError,
-        )
-
-    def _refuse_if_needed(self, names: Collection[str]) -> None:
-        blocked = _graph.can_stop(self._services, self.running(), names)
-        raise_if_any(
-            [
-                Problem(name, f"is needed by {', '.join(others)}", "Stop those too (with_dependents), or force it.")
-                for name, others in blocked.items()
-            ],
-            PrerequisiteError,
-        )
+        _graph.refuse_unknown(names, self._services)
 
 
 def _config_digest(service: ServiceDefinition, secrets: SecretStore) -> str:
