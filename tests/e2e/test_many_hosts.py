@@ -115,7 +115,7 @@ def test_an_address_that_cannot_be_reached_is_found_before_anything_is_touched(f
     fleet.services["store"]["bind_address"] = "127.0.0.1"
     ran = fleet.playbook("install")
     assert ran.returncode == 2
-    assert "store: accepts on 127.0.0.1 alone, where no other host reaches it" in ran.stdout + ran.stderr
+    assert "store: listens on 127.0.0.1 alone, where no other host reaches it" in ran.stdout + ran.stderr
     assert not any((fleet.folder / name / "services").exists() for name in HOSTS)
 
 
