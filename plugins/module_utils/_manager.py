@@ -20,7 +20,7 @@ from ._checks import Checks
 from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
-from ._drivers._registry import drivers_for, unsupported
+from ._drivers._registry import drivers_for, render_all, unsupported
 from ._errors import ConfigurationError, DriverError, PrerequisiteError, Problem, os_problem, raise_if_any
 from ._events import Emitter, Sink
 from ._health import HealthResult
@@ -238,11 +238,7 @@ class Manager:
         self._known(goals)
         observed, unreachable = self.observe(goals)
         starting = {name for name, goal in goals.items() if goal in _COMING}
-        rendered = {
-            name: self._drivers[self._services[name].mode].render(self._services[name])
-            for name in starting
-            if self._services[name].mode in self._drivers
-        }
+        rendered, unreadable = render_all(self._drivers, [self._services[name] for name in starting])
         states = self._states.read_all()
         before = {name: state.rendered for name, state in states.items() if state.rendered}
         actions = plan(self._services, observed, rendered, goals=goals, before=before, removal=removal)
@@ -253,7 +249,7 @@ class Manager:
         unavailable = {
             name: Problem(name, problem.why, problem.remedy)
             for name in goals
-            if (problem := unreachable.get(self._services[name].mode)) is not None
+            if (problem := unreachable.get(self._services[name].mode) or unreadable.get(name)) is not None
         }
         touched = [a.service for a in actions.values() if a.service in starting and a.is_change]
         for name in touched:

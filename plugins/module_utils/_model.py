@@ -199,9 +199,12 @@ class DockerComposeDeployment:
 
     file: str
     service: str | None = _described("Service in the file; the definition's name when absent.")
-    project: str | None = _described("Compose project; the platform's when absent.")
+    project: str | None = _described("Compose project; the platform's name and that of the file's folder when absent.")
     profiles: list[str] = _described("Profiles to enable.", [])
-    env_files: list[str] = _described("Environment files.", [])
+    env_files: list[str] = _described("Files with values for ${NAME} in the file, in place of its .env.", [])
+    env: dict[str, Scalar] = _described(
+        "Environment variables, of the container and for ${NAME} in the file, beside the installation's env_vars.", {}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,7 +46,7 @@ class Notes:
         now = time.time()
         before = self._states.read(action.service)
         mode = self._services[action.service].mode
-        place = self._settings if mode == "docker" else None
+        place = self._settings if mode in ("docker", "compose") else None
         state = ServiceState(
             name=action.service,
             mode=mode,

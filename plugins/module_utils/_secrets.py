@@ -93,6 +93,18 @@ class SecretStore:
                 text = text.replace(value, "***")
         return text
 
+    def hide(self, value: Any, holders: Any) -> Any:
+        """Return JSON types with the placeholders of secrets in the place of their values.
+
+        :param holders: JSON types that refer to the secrets meant.
+        """
+        values = {
+            secret.value: f"${{secret.{service}.{name}}}"
+            for service, name in references(holders)
+            if (secret := self.read(service).get(name)) is not None and secret.value
+        }
+        return _replaced(value, values) if values else value
+
     def versions(self, value: Any) -> dict[str, int]:
         """Return the version of every secret that JSON types refer to, by ``service.name``; 0 where it is missing."""
         found: dict[str, int] = {}
@@ -157,6 +169,16 @@ def _secret(value: Any, version: Any) -> Secret:
     if not isinstance(value, str) or not isinstance(version, int):
         raise TypeError
     return Secret(value, version)
+
+
+def _replaced(value: Any, words: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        for word, other in words.items():
+            value = value.replace(word, other)
+        return value
+    if isinstance(value, dict):
+        return {key: _replaced(item, words) for key, item in value.items()}
+    return [_replaced(item, words) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def strings_in(value: Any) -> Iterable[str]:

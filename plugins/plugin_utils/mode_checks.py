@@ -22,12 +22,15 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.checks impor
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import parse_published
 
+_COMPOSE_PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
 
 def mode_problems(service: ServiceDefinition) -> Iterator[Problem]:
     """Yield what is wrong with how a service is deployed, in every mode that it has a block for."""
     yield from _block(service)
     yield from _binary(service)
     yield from _docker(service)
+    yield from _compose(service)
     yield from _other_modes(service)
 
 
@@ -107,12 +110,22 @@ def _volumes(path: str, block: DockerDeployment) -> Iterator[Problem]:
             yield from path_problems(where, source)
 
 
+def _compose(service: ServiceDefinition) -> Iterator[Problem]:
+    block = service.deployment.compose
+    path = f"{service.name}.deployment.compose"
+    if block is None:
+        return
+    yield from path_problems(f"{path}.file", block.file)
+    for index, text in enumerate(block.env_files):
+        yield from path_problems(f"{path}.env_files[{index}]", text)
+    yield from environment_problems(f"{path}.env", dict(block.env))
+    if block.project is not None and not _COMPOSE_PROJECT.fullmatch(block.project):
+        remedy = "It has lower-case letters, digits, - and _, and begins with a letter or digit."
+        yield Problem(f"{path}.project", f"{block.project!r} is no name of a Compose project", remedy)
+
+
 def _other_modes(service: ServiceDefinition) -> Iterator[Problem]:
     deployment, path = service.deployment, f"{service.name}.deployment"
-    if deployment.compose is not None:
-        yield from path_problems(f"{path}.compose.file", deployment.compose.file)
-        for index, text in enumerate(deployment.compose.env_files):
-            yield from path_problems(f"{path}.compose.env_files[{index}]", text)
     if deployment.kubernetes is not None:
         yield from least_problems(f"{path}.kubernetes.replicas", deployment.kubernetes.replicas, 0)
         if deployment.kubernetes.chart is not None and deployment.kubernetes.manifests:

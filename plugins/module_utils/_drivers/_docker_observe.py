@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import signal
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._model import ServiceDefinition
+from .._model import ServiceDefinition, StartupConfig
 from .._plan import digest_of
 from ._base import ABSENT, Observation, Status
 from ._docker_render import (
@@ -122,14 +123,36 @@ def observation(
     if not found:
         return ABSENT
     wanted = max(1, block(service).replicas)
-    states = [(*_status(instance, service), instance) for instance in found]
-    status, detail, worst = min(states, key=lambda state: _SEVERITY[state[0]])
-    if len(found) < wanted and status in ("running", "starting"):
-        status, detail = "stopped", f"{len(found)} of {wanted} replicas are there"
+    digest = _digest(found, rendered, set(container_names("", "", wanted)))
+    seen = together(found, service.startup, digest, now, networks=networks)
+    if len(found) < wanted and seen.is_up:
+        detail = f"{len(found)} of {wanted} replicas are there"
+        return dataclasses.replace(seen, status="stopped", detail=detail, drift="")
+    return seen
+
+
+def together(
+    found: Sequence[Instance],
+    startup: StartupConfig,
+    digest: str | None,
+    now: float,
+    *,
+    networks: Sequence[Collection[str]] = (),
+) -> Observation:
+    """Return what several containers are as one service: what the worst of them is.
+
+    :param found: at least one.
+    :param startup: its restart policy and stop signal tell what was stopped from what broke.
+    :param digest: of what was asked for.
+    :param now: unix time in seconds.
+    :param networks: the networks it is to be on, each by the names that it may have.
+    """
     drift = _drift(found, networks)
+    states = [(*_status(instance, startup), instance) for instance in found]
+    status, detail, worst = min(states, key=lambda state: _SEVERITY[state[0]])
     return Observation(
         status=status,
-        digest=_digest(found, rendered, set(container_names("", "", wanted))),
+        digest=digest,
         id=found[0].id,
         since=_since(worst, now),
         exit_code=worst.exit_code if status in ("stopped", "failed") else None,
@@ -162,7 +185,7 @@ def _digest(found: Sequence[Instance], rendered: Mapping[str, Any], wanted: set[
     return (strange[0].digest or None) if strange else digest_of(rendered)
 
 
-def _status(instance: Instance, service: ServiceDefinition) -> tuple[Status, str]:
+def _status(instance: Instance, startup: StartupConfig) -> tuple[Status, str]:
     code = instance.exit_code
     match instance.state:
         case "running" | "stopping":
@@ -176,17 +199,16 @@ def _status(instance: Instance, service: ServiceDefinition) -> tuple[Status, str
         case "removing":
             return "stopped", "being removed"
         case "exited" | "stopped":
-            return _ended(code, service)
+            return _ended(code, startup)
         case _:
             return "failed", f"is {instance.state or 'in an unknown state'}"
 
 
-def _ended(code: int | None, service: ServiceDefinition) -> tuple[Status, str]:
+def _ended(code: int | None, startup: StartupConfig) -> tuple[Status, str]:
     """Tell a container that was stopped from one that broke: the engine does not keep the difference.
 
     Where the engine restarts whatever ends, only what somebody stopped stays down.
     """
-    startup = service.startup
     asked = {0, None, 128 + signal_number(startup.stop_signal)}
     if code in asked or startup.restart in _ALWAYS_RESTARTED:
         return "stopped", "" if code in asked else f"was stopped and {ending(code)}"

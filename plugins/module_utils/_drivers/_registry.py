@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from .._errors import Problem
+from .._errors import DriverError, Problem
 from .._model import ServiceDefinition
 from ._base import Context, Driver
 from .binary import BinaryDriver
+from .compose import ComposeDriver
 from .docker import DockerDriver
 
 DRIVERS: dict[str, type[Driver]] = {
     BinaryDriver.mode: BinaryDriver,
+    ComposeDriver.mode: ComposeDriver,
     DockerDriver.mode: DockerDriver,
 }
 
@@ -29,3 +32,18 @@ def unsupported(service: ServiceDefinition) -> list[Problem]:
         return []
     known = ", ".join(sorted(DRIVERS))
     return [Problem(service.name, f"the mode {service.mode} is not available", f"Choose one of: {known}.")]
+
+
+def render_all(
+    drivers: Mapping[str, Driver], services: Iterable[ServiceDefinition]
+) -> tuple[dict[str, dict[str, Any]], dict[str, Problem]]:
+    """Return what would be created of each service, and the problem of those of which that cannot be said."""
+    rendered: dict[str, dict[str, Any]] = {}
+    unreadable: dict[str, Problem] = {}
+    for service in services:
+        if service.mode in drivers:
+            try:
+                rendered[service.name] = drivers[service.mode].render(service)
+            except DriverError as error:
+                unreadable[service.name] = error.problems[0]
+    return rendered, unreadable

@@ -23,6 +23,7 @@ from .._secrets import references
 from .._state import valid_name
 from . import _docker_output, _docker_render, _docker_shared
 from ._base import Context, Driver, LogLine, Observation
+from ._compose_file import LABEL_PROJECT
 from ._docker_engine import Connection, Engine
 from ._docker_errors import NOT_FOUND, EngineError, engine_errors, explain
 from ._docker_images import Images, check_build
@@ -212,7 +213,11 @@ class DockerDriver(Driver):
             labels.append(f"{LABEL_SERVICE}={service}")
         with engine_errors(service or engine.name):
             listing = engine.api.containers(all=True, filters={"label": labels})
-        return instances(entry for entry in listing if _docker_shared.is_ours(entry, self.context))
+        return instances(
+            entry
+            for entry in listing
+            if _docker_shared.is_ours(entry, self.context) and LABEL_PROJECT not in (entry.get("Labels") or {})
+        )
 
     def _rendered_replicas(self, service: ServiceDefinition) -> dict[str, Any]:
         return self.render(service) if block(service).replicas > 1 else {}
