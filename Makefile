@@ -21,12 +21,14 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 IN_DEV := PATH="$(BIN):$$PATH" ANSIBLE_CONFIG="$(ROOT)/ansible.cfg"
 
 # What tests need of Debian besides Python: two container engines and a name server for the second one's networks, what
-# test images are built from, a browser, a terminal, and the tools that make small hosts and full disks.
+# test images are built from, a browser, a terminal, the tools that make small hosts and full disks, and servers that
+# check the configuration that roles write for them.
 TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-certificates iproute2 procps uidmap \
-	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl openssh-client
+	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl openssh-client openssh-server docker-registry \
+	prometheus prometheus-alertmanager postgresql
 
 .PHONY: help run uninstall test lint types docs unit integration e2e molecule sanity benchmark format clean \
-	run-venv dev-venv test-packages
+	image run-venv dev-venv test-packages
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -83,6 +85,9 @@ benchmark: test-packages dev-venv ## measure this beside its rivals; takes a qua
 	for program in core processes playbook containers; do \
 		python tools/with_docker.py python -m benchmarks.$$program; \
 	done
+
+image: dev-venv ## build the image of the platform's own services; BASE=, IMAGE=, ENGINE=, OFFLINE=true
+	@$(IN_DEV) tools/image.sh
 
 format: dev-venv ## bring Python files into the form that lint asks for
 	@$(BIN)/ruff check --fix-only .

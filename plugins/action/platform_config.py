@@ -9,16 +9,13 @@ from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
-from ansible_collections.provisioning.platform.plugins.plugin_utils.config import from_variables
-from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import TOP_LEVEL_KEYS
-from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import HostAction
+from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import OVERRIDE, HostAction
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
 from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import claim
 
 # Ansible loads its plugins before it makes workers, so this is the process that lives as long as the run.
 LOADED_BY = os.getpid()
-OVERRIDE = "_service"
 #: Where it stands in the inventory under which address other hosts reach a host; its name serves, too.
 ADDRESS_VARIABLES = ("platform_address", "ansible_host")
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -32,13 +29,7 @@ class ActionModule(HostAction):
         self._check_inventory(task_vars)
         self._warn_of_missing_settings(task_vars)
         inventory = self._inventory(task_vars)
-        variables = {
-            **{name: None for name in task_vars if not name.endswith(OVERRIDE)},
-            **self.templated(task_vars, list(TOP_LEVEL_KEYS)),
-            **self._overrides(task_vars, inventory),
-        }
-        folder = Path(task_vars.get("provisioning_config_dir") or Path.cwd())
-        loaded = from_variables(variables, env=os.environ, base_dir=folder)
+        loaded, variables = self.configuration(task_vars, self._overrides(task_vars, inventory))
         platform = resolve(
             loaded.config,
             home=self.home(),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -35,7 +36,7 @@ class ActionModule(EngineAction):
         }
         if there.get("failed"):
             return there
-        made = missing(registry, values, generate=boolean(arguments.get("generate", True)))
+        made = missing(registry, values, generate=boolean(arguments.get("generate", True)), env=os.environ)
         if not made:
             return there
         new = {

@@ -51,6 +51,7 @@ options:
 requirements:
   - Linux with Python 3.11 or later on the host
   - docker (Python library) on the host, for services in the mode C(docker)
+  - kubernetes (Python library) on the host, for services in the mode C(kubernetes)
 author:
   - Provisioning Platform contributors (@provisioning)
 """

@@ -152,16 +152,17 @@ def _to_plain(hint: Any) -> Convert:
 
 
 def _to_union(members: tuple[Any, ...]) -> Convert:
-    classes: list[Any] = [member for member in members if dataclasses.is_dataclass(member)]
+    present = tuple(member for member in members if member is not type(None))
+    classes: list[Any] = [member for member in present if dataclasses.is_dataclass(member)]
     by_type = {kind: cls for cls in classes if len(classes) > 1 for kind in get_args(_hints(cls)["type"])}
 
     def convert(value: Any, path: str) -> Any:
         if value is None and type(None) in members:
             return None
+        if len(present) == 1:
+            return _converter(present[0])(value, path)
         if not classes:
-            return _scalar(members, value, path)
-        if len(classes) == 1:
-            return _converter(classes[0])(value, path)
+            return _scalar(present, value, path)
         wanted = value.get("type") if isinstance(value, dict) else None
         if not isinstance(wanted, str) or wanted not in by_type:
             raise _wrong(_join(path, "type"), f"{wanted!r} is not one of {', '.join(by_type)}")
@@ -176,7 +177,7 @@ def _scalar(members: tuple[Any, ...], value: Any, path: str) -> Any:
         return value
     if float in members and _fits(float, value):
         return float(value)
-    names = " or ".join(member.__name__ for member in members if member is not type(None))
+    names = " or ".join(member.__name__ for member in members)
     raise _wrong(path, f"expected {names}, got {_kind(value)}")
 
 

@@ -101,7 +101,7 @@ class _Run:
 
     def leave(self) -> None:
         """Stop and remove, each service after all that depend on it."""
-        leaving = {name for name, action in self.actions.items() if action.verb in _LEAVING}
+        leaving = {name for name, action in self.actions.items() if self._leaves(name, action)}
         dependents = dependents_of(dependencies_of(self.services))
         # Directly or by way of one that stays: what is needed goes after all that need it.
         needs = {name: dict.fromkeys((reachable(dependents, [name]) & leaving) - {name}, DONE) for name in leaving}
@@ -110,6 +110,13 @@ class _Run:
             if action.verb == "none" and not action.digest:
                 seen = self.observed.get(name, ABSENT)
                 self.outcomes[name] = Outcome(name, "unchanged", action.reason, observation=seen)
+                if not self.services[name].is_ours:  # whoever asked for it is told why nothing was done
+                    self._tell(events.SERVICE_UNCHANGED, service=name, reason=action.reason, **self._about(name))
+
+    def _leaves(self, name: str, action: Action) -> bool:
+        if action.verb == "restart" and self._driver(name).restarts_in_place:
+            return False
+        return action.verb in _LEAVING
 
     def _leave_one(self, name: str, _reached: Reached) -> None:
         action, begin = self.actions[name], time.perf_counter()
@@ -295,7 +302,9 @@ class _Run:
         )
 
     def _fail_health(self, name: str, health: HealthResult, begin: float) -> None:
-        remedy = f"Look at the log of {name}, or raise its startup.timeout."
+        service = self.services[name]
+        look = f"Look at the log of {name}" if service.is_ours else f"See whether {service.url} answers from here"
+        remedy = f"{look}, or raise its startup.timeout."
         problem = Problem(name, f"{health.reason}{self._last_words(name)}", remedy)
         self._fail(name, ProvisioningError(problem), begin)
 

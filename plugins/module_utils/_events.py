@@ -60,6 +60,12 @@ class Event:
     step: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def subject(self) -> str | None:
+        """The service concerned, with its host where the platform has several (``host`` in the data)."""
+        host = self.data.get("host")
+        return f"{self.service} on {host}" if self.service is not None and host else self.service
+
     def to_dict(self) -> dict[str, Any]:
         """Return the event as JSON types, without the fields that do not apply."""
         document: dict[str, Any] = {"sequence": self.sequence, "time": round(self.time, 3), "kind": self.kind}

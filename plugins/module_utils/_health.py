@@ -30,6 +30,8 @@ from ._model import (
     TcpHealthCheck,
 )
 from ._secrets import SecretStore
+from ._tls import TlsSettings
+from ._tls import reason as tls_reason
 
 #: Runs a command inside a service: arguments and seconds it may take; returns exit code and output.
 Execute = Callable[[CommandHealthCheck], "tuple[int, str]"]
@@ -67,10 +69,10 @@ def check_health(
         healthy, reason = False, f"{_target(check)} did not answer within {check.timeout:g} s"
     except ConnectionRefusedError:
         healthy, reason = False, f"{_target(check)} refused the connection"
-    except ConnectionResetError:
-        healthy, reason = False, f"{_target(check)} closed the connection without an answer"
-    except ssl.SSLCertVerificationError as error:
-        healthy, reason = False, f"the certificate of {_target(check)} is not trusted: {error.verify_message}"
+    except (ConnectionResetError, BrokenPipeError):
+        healthy, reason = False, f"{_target(check)} closed the connection without an answer{_perhaps(check)}"
+    except ssl.SSLError as error:
+        healthy, reason = False, tls_reason(error, _target(check))
     except OSError as error:
         healthy, reason = False, f"{_target(check)}: {error.strerror or error}"
     except ProvisioningError as error:
@@ -98,7 +100,10 @@ def _http(check: HttpHealthCheck, headers: Mapping[str, str]) -> tuple[bool, str
         return False, f"{check.url} is not an http or https URL"
     deadline = time.monotonic() + check.timeout
     if url.scheme == "https":
-        connection: HTTPConnection = HTTPSConnection(url.hostname, url.port, timeout=check.timeout, context=_tls(check))
+        tls = TlsSettings(check.verify_tls, check.ca_file, check.client_certificate, check.client_key)
+        connection: HTTPConnection = HTTPSConnection(
+            url.hostname, url.port, timeout=check.timeout, context=tls.context()
+        )
     else:
         connection = HTTPConnection(url.hostname, url.port, timeout=check.timeout)
     try:
@@ -107,16 +112,22 @@ def _http(check: HttpHealthCheck, headers: Mapping[str, str]) -> tuple[bool, str
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection.request(check.method, path, headers={"User-Agent": "provisioning-health", **headers})
         answer = connection.getresponse()
-        accepted = answer.status in check.expected_status if check.expected_status else 200 <= answer.status < 400
-        if not accepted:
-            return False, f"{check.url} answered {answer.status} {answer.reason}".rstrip()
-        if check.expected_body is not None:
-            body = answer.read(_BODY_LIMIT).decode(errors="replace")
-            if check.expected_body not in body:
-                return False, f"{check.url} answered {answer.status} without the text {check.expected_body!r}"
-        return True, f"{check.url} answered {answer.status}"
+        return judged(check, answer.status, answer.reason, lambda: answer.read(_BODY_LIMIT).decode(errors="replace"))
     finally:
         connection.close()
+
+
+def judged(check: HttpHealthCheck, status: int, reason: str, body: Callable[[], str]) -> tuple[bool, str]:
+    """Say whether an answer is what a check expects, and what it was.
+
+    :param body: reads the answer's text, which is done only where it matters.
+    """
+    accepted = status in check.expected_status if check.expected_status else 200 <= status < 400
+    if not accepted:
+        return False, f"{check.url} answered {status} {reason}".rstrip()
+    if check.expected_body is not None and check.expected_body not in body():
+        return False, f"{check.url} answered {status} without the text {check.expected_body!r}"
+    return True, f"{check.url} answered {status}"
 
 
 class _Patient:
@@ -164,16 +175,10 @@ class _PatientReader(io.RawIOBase):
         super().close()
 
 
-def _tls(check: HttpHealthCheck) -> ssl.SSLContext:
-    if not check.verify_tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    try:
-        return ssl.create_default_context(cafile=check.ca_file)
-    except OSError as error:
-        raise ValueError(f"the CA bundle {check.ca_file} cannot be used: {error.strerror or error}") from error
+def _perhaps(check: AnyVerification) -> str:
+    """With TLS 1.3 a server refuses who has no certificate after the handshake; what it says is lost at times."""
+    is_bare = isinstance(check, HttpHealthCheck) and check.url.startswith("https:") and not check.client_certificate
+    return "; it may want a client certificate" if is_bare else ""
 
 
 def _tcp(check: TcpHealthCheck) -> tuple[bool, str]:

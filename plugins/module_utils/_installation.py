@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ._build import to_dict
+from ._drivers import _podman_service
 from ._errors import PrerequisiteError, Problem
 from ._ledger import Ledger, read_generation, write_generation
 from ._model import ServiceDefinition
@@ -88,6 +89,7 @@ def remove(layout: WorkDir, *, purge: bool = False, dry: bool = False) -> list[s
         )
     doomed = list(_doomed(layout, purge=purge))
     if not dry:
+        _podman_service.stop(layout)  # in case no service in a container was left to end it with
         for path in doomed:
             _remove(path)
         for folder in (layout.data, layout.secrets, layout.root):

@@ -244,8 +244,9 @@ class Manager:
         actions = plan(self._services, observed, rendered, goals=goals, before=before, removal=removal)
         moves = Moves(self._services, states, self._context)
         for name, action in actions.items():
-            if action.verb == "create" and (reason := moves.reason(name)) is not None:
-                actions[name] = dataclasses.replace(action, reason=reason)
+            is_coming = action.verb == "create" or (name in starting and not self._services[name].is_ours)
+            if is_coming and (reason := moves.reason(name)) is not None:
+                actions[name] = dataclasses.replace(action, verb="create", reason=reason)
         unavailable = {
             name: Problem(name, problem.why, problem.remedy)
             for name in goals
@@ -282,7 +283,7 @@ class Manager:
         if operation.with_dependents:
             names += [o for n in names for o in _graph.reverse_dependencies(self._services, n)]
         elif not operation.force:
-            self._refuse_if_needed(names)
+            self._refuse_if_needed([name for name in names if self._services[name].is_ours])
         return dict.fromkeys(dict.fromkeys(names), goal)
 
     # --- doing -------------------------------------------------------------------------------------------------------
@@ -372,7 +373,10 @@ class Manager:
         unreachable = self.observe()[1]
         drivers = [driver for mode, driver in self._drivers.items() if mode not in unreachable]
         gone = [name for driver in drivers for name in driver.clean()]
-        return gone + [name for driver in drivers if purge for name in driver.purge()]
+        gone += [name for driver in drivers if purge for name in driver.purge()]
+        for driver in drivers:
+            driver.release()
+        return gone
 
     def save_settings(self) -> None:
         """Write down what :meth:`open` needs.

@@ -12,20 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Union
 
+from ._fields import STRICT as _STRICT
+from ._fields import Scalar
+from ._fields import described as _described
+from ._model_kubernetes import HelmChart, KubernetesDeployment
+
+__all__ = ["HelmChart", "KubernetesDeployment", "Scalar"]
+
 Mode = Literal["binary", "docker", "compose", "kubernetes", "remote"]
 Condition = Literal["started", "healthy", "completed"]
-Scalar = Union[str, int, float, bool]
-
-_STRICT: dict[str, Any] = {"extra": "forbid"}
-
-
-def _described(text: str, default: Any = None, **extra: Any) -> Any:
-    """A field with a default and the description that the exported schema carries."""
-    metadata = {"description": text, **extra}
-    if isinstance(default, (list, dict)):
-        kind = type(default)
-        return field(default_factory=lambda: kind(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +31,7 @@ class Dependency:
 
     condition: Condition = _described("What the other service must be: started, healthy, or completed.", "healthy")
     restart: bool = _described("Restart this service whenever the other one was restarted.", False)
+    optional: bool = _described("Do without the other service where it is not installed.", False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +59,8 @@ class HttpHealthCheck(HealthCheck):
     expected_body: str | None = _described("Text that the answer must contain.")
     verify_tls: bool = _described("Check the certificate of an https URL.", True)
     ca_file: str | None = _described("CA bundle for an https URL; the system's when absent.")
+    client_certificate: str | None = _described("Client certificate for an https URL, PEM.")
+    client_key: str | None = _described("Key of the client certificate, PEM; it may be in the certificate's file.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,42 +206,16 @@ class DockerComposeDeployment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HelmChart:
-    """A Helm chart."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
-
-    chart: str
-    repository: str | None = _described("Repository URL; absent for a path or an OCI reference.")
-    version: str | None = _described("Chart version.")
-    release: str | None = _described("Release name; the service's when absent.")
-    values: dict[str, Any] = _described("Values.", {})
-
-
-@dataclass(frozen=True, kw_only=True)
-class KubernetesDeployment:
-    """A workload on a cluster."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
-
-    namespace: str = _described("Namespace.", "provisioning")
-    replicas: int = _described("Number of pods.", 1)
-    image: str | None = _described("Image; the docker block's when absent.")
-    manifests: list[str] = _described("Manifest files or folders instead of generated ones.", [])
-    chart: HelmChart | None = _described("Helm chart instead of manifests.")
-    update: Literal["rolling", "recreate", "blue-green"] = _described("How a new version replaces the old.", "rolling")
-
-
-@dataclass(frozen=True, kw_only=True)
 class RemoteDeployment:
     """A service that runs elsewhere and is only used."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     url: str
-    ca_file: str | None = _described("CA bundle for https.")
+    ca_file: str | None = _described("CA bundle for https; the system's when absent.")
     client_certificate: str | None = _described("Client certificate, PEM.")
-    client_key: str | None = _described("Key of the client certificate, PEM.")
+    client_key: str | None = _described("Key of the client certificate, PEM; it may be in the certificate's file.")
+    token: str | None = _described("Bearer token of its checks, as ${secret.NAME}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,7 +259,7 @@ class ResourceLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class SecretSpec:
-    """A secret that is made once, where it is missing.
+    """A secret that is made once, where it is missing, or given by the environment of who installs.
 
     ``htpasswd`` is a line for a password file, derived from another secret of the same service.
     """
@@ -298,6 +270,7 @@ class SecretSpec:
     format: Literal["password", "hex", "base64", "htpasswd"] = _described("What it looks like.", "password")
     of: str | None = _described("htpasswd: the secret that is the password.")
     user: str | None = _described("htpasswd: the user's name.")
+    environment: str | None = _described("Variable of the installing machine's environment to take it from.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,10 +333,18 @@ class ServiceDefinition:
         return self.deployment.mode
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is ours to start and to stop; what runs elsewhere is only used."""
+        return self.deployment.mode != "remote"
+
+    @property
     def url(self) -> str | None:
-        """Where it answers on its own host, or nothing where it has no port."""
+        """Where it answers on its own host or, on a cluster, in there; nothing where it has no port."""
         if self.deployment.mode == "remote" and self.deployment.remote is not None:
             return self.deployment.remote.url
+        if self.deployment.mode == "kubernetes" and self.deployment.kubernetes is not None:
+            host = f"{self.name}.{self.deployment.kubernetes.namespace}.svc"
+            return f"{self.scheme}://{host}:{self.port}" if self.port else None
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_address, self.bind_address)  # noqa: S104
         host = f"[{host}]" if ":" in host else host
         return f"{self.scheme}://{host}:{self.port}" if self.port else None

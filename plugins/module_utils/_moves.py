@@ -13,7 +13,7 @@ from ._build import build
 from ._drivers._base import Context, Driver, Observation
 from ._drivers._registry import drivers_for
 from ._events import Emitter
-from ._model import ServiceDefinition, ServiceState
+from ._model import KubernetesDeployment, ServiceDefinition, ServiceState
 
 
 class _Place(NamedTuple):
@@ -73,6 +73,7 @@ class Moves:
             if place != self._here:
                 for driver in drivers.values():
                     driver.clean()
+                    driver.release()
 
     def _there(self, names: Collection[str] | None) -> Iterator[tuple[Driver, ServiceDefinition, Observation]]:
         for place, services in self._before.items():
@@ -80,7 +81,7 @@ class Moves:
                 chosen = [s for n, s in services.items() if s.mode == mode and (names is None or n in names)]
                 observed = driver.observe(chosen) if chosen else {}
                 for service in chosen:
-                    if observed[service.name].exists:
+                    if observed[service.name].exists and service.is_ours:
                         yield driver, service, observed[service.name]
 
     def _place(self, state: ServiceState) -> _Place:
@@ -96,6 +97,11 @@ def _reason(state: ServiceState, service: ServiceDefinition, context: Context) -
         return f"moves from {state.engine} to {context.engine}"
     if state.project is not None and state.project != context.project:
         return f"moves from the project {state.project} to {context.project}"
+    if service.mode == "kubernetes" and service.deployment.kubernetes is not None:
+        before = (state.definition.get("deployment") or {}).get("kubernetes") or {}
+        old, new = before.get("namespace", KubernetesDeployment.namespace), service.deployment.kubernetes.namespace
+        if old != new:
+            return f"moves from the namespace {old} to {new}"
     return None
 
 

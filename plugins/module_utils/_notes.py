@@ -88,7 +88,7 @@ class Notes:
                 if state is None:
                     self.start(action, decided.rendered[name])
                 elif state.definition != self._definition(name):
-                    self._states.update(name, definition=self._definition(name))
+                    self._states.update(name, definition=self._definition(name), rendered=decided.rendered[name])
 
     def endings(self, goals: Mapping[str, Goal], outcomes: Mapping[str, Outcome]) -> None:
         """What did not become what it was to be is known with the reason; what is gone is forgotten.

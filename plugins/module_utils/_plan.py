@@ -112,6 +112,8 @@ def plan(
             is_task=name in done_once,
             removal=removal,
         )
+        if services[name].is_ours
+        else leave_alone(name, goal, rendered.get(name, {}), (before or {}).get(name))
         for name, goal in goals.items()
         if name in services
     }
@@ -128,6 +130,8 @@ def _with_restarts(
     for name in startup_order(services):
         action = result.get(name)
         if action is None or action.verb != "none" or not observed.get(name, ABSENT).is_up:
+            continue
+        if not services[name].is_ours:
             continue
         for need, dependency in services[name].depends_on.items():
             if dependency.restart and need in result and result[need].verb in _DONE:
@@ -178,6 +182,18 @@ def decide(
     if not observation.is_up or observation.drift:
         return Action(name, "start", observation.drift or observation.detail or "not running", digest)
     return Action(name, "none", "already running", digest)
+
+
+def leave_alone(name: str, goal: Goal, rendered: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> Action:
+    """Decide for a service that runs elsewhere: nothing is done to it, and the reason says so."""
+    if goal == "absent":
+        return Action(name, "none", "runs elsewhere and is not ours to remove; it is only forgotten")
+    if goal == "stopped":
+        return Action(name, "none", "runs elsewhere and is not ours to stop")
+    changes = tuple(differences(before, rendered)) if before else ()
+    changed = f"; changed: {', '.join(change.split(':', 1)[0] for change in changes)}" if changes else ""
+    reason = f"runs elsewhere and is not ours to {'restart' if goal == 'restarted' else 'start'}{changed}"
+    return Action(name, "none", reason, digest_of(rendered), changes)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> Iterator[str]:

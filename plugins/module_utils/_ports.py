@@ -67,8 +67,10 @@ def needed(service: ServiceDefinition) -> list[Port]:
     deployment = service.deployment
     if service.mode == "docker" and deployment.docker is not None:
         return [port for text in deployment.docker.ports for port in published(text, service.bind_address)]
-    if service.mode == "binary":
-        numbers = [*([service.port] if service.port else []), *service.ports.values()]
+    if service.mode == "binary" and deployment.binary is not None:
+        firsts = dict.fromkeys([*([service.port] if service.port else []), *service.ports.values()])
+        replicas = max(1, deployment.binary.replicas)
+        numbers = [number for first in firsts for number in range(first, first + replicas)]
         return [Port(service.bind_address, number) for number in dict.fromkeys(numbers)]
     return []
 
@@ -126,6 +128,8 @@ def _problem(service: ServiceDefinition, port: Port, ours: Collection[str]) -> P
     except ValueError as error:
         return Problem(service.name, str(error), "Choose one from 1 to 65535.")
     except PermissionError:
+        if service.mode == "docker":  # not we but the engine takes it, which may have other rights
+            return None
         return Problem(service.name, f"port {port} may only be bound by root", "Choose one from 1024 on, or be root.")
     except OSError as error:
         why = f"{port.address} is not an address of this host: {error.strerror or error}"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from . import _replicas
 from ._build import to_dict
 from ._drivers._base import Driver
 from ._errors import ProvisioningError
@@ -131,10 +132,22 @@ def wait_for_service(
 
 
 def check_service(check: AnyVerification, service: ServiceDefinition, driver: Driver) -> HealthResult:
-    """Carry out one of a service's checks once, by its mode where that makes it best."""
-    return driver.judge(service, check) or check_health(
-        check, execute=lambda command: driver.execute(service, command), secrets=driver.context.secrets
-    )
+    """Carry out one of a service's checks once, by its mode where that makes it best; all replicas must pass it."""
+    judged = driver.judge(service, check)
+    if judged is not None:
+        return judged
+    begin = time.perf_counter()
+    each = _replicas.checks(service, check)
+    for number, one in enumerate(each, 1):
+        result = check_health(
+            one, execute=lambda command: driver.execute(service, command), secrets=driver.context.secrets
+        )
+        if not result.healthy and len(each) > 1:
+            result = dataclasses.replace(result, reason=f"replica {number} of {len(each)}: {result.reason}")
+        if not result.healthy or len(each) == 1:
+            return result
+    duration = round((time.perf_counter() - begin) * 1000, 3)
+    return HealthResult(True, f"all {len(each)} replicas: {result.reason}", duration)
 
 
 def check_now(service: ServiceDefinition, driver: Driver, *, may_end: bool = False) -> HealthResult:
@@ -261,7 +274,9 @@ class _Liveness:
         self._next = time.monotonic() + _ASK_SECONDS
 
     def ask(self) -> str | None:
-        """Return in words how it has ended, None while it is up."""
+        """Return in words how it has ended, None while it is up; what runs elsewhere may always come back."""
+        if not self._service.is_ours:
+            return None
         now = self._driver.observe([self._service])[self._service.name]
         return None if now.is_up else (self._driver.ended(self._service) or now.detail or f"it is {now.status}")
 

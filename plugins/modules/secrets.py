@@ -10,7 +10,8 @@ short_description: Make the secrets that services need, once
 version_added: 1.0.0
 description:
   - Looks at which secrets of the services exist on the host, makes what is missing on the controller
-    and writes it to the host. A secret that exists is never changed.
+    and writes it to the host. A secret that exists is never changed, unless it comes from the environment of who
+    installs and that has another value now.
   - On a platform of many hosts a secret is made on the first host of its service. Other hosts that use it get copies,
     which follow it.
   - They are kept in the folder C(secrets) of the work dir, one file a service, readable by their owner alone.
@@ -124,7 +125,11 @@ def work(module: Module) -> dict[str, Any]:
         existing = store.read(service)
         secrets = {name: Secret(item["value"], item["version"]) for name, item in given.items()}
         kept = existing if service in names else {}
-        new = {name: secret for name, secret in secrets.items() if name not in kept and existing.get(name) != secret}
+        new = {
+            name: secret
+            for name, secret in secrets.items()
+            if existing.get(name) != secret and (name not in kept or secret.version > kept[name].version)
+        }
         made += [f"{service}.{name}" for name in new]
         if new and not module.check_mode:
             path = layout.secrets / f"{service}.json"

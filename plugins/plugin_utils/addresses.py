@@ -6,10 +6,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers.remote import endpoint_of
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
-from ansible_collections.provisioning.platform.plugins.module_utils._model import Mode, ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.module_utils._model import (
+    KubernetesDeployment,
+    Mode,
+    ServiceDefinition,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._model_kubernetes import KubernetesExposure
+from ansible_collections.provisioning.platform.plugins.module_utils._replicas import count
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import (
     PublishedPort,
     bracketed,
@@ -33,7 +39,6 @@ _PLACES: dict[Mode, Place] = {
     "kubernetes": "cluster",
     "remote": "elsewhere",
 }
-_SCHEME_PORTS = {"http": 80, "https": 443, "postgres": 5432, "postgresql": 5432}
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def address_of(
     """Return the address under which ``target`` is reached, or why it is not.
 
     :param asker: where the one who asks stands.
-    :param domain: the installation's ``deployment.domain``, by which pods find the host.
+    :param domain: the installation's ``deployment.domain``, by which pods find the host, and others the cluster.
     :param port: name of one of the target's further ports; its main port by default.
     :param host: address of the target's host, where that is another one than the asker's.
     """
@@ -88,7 +93,7 @@ def address_of(
         what = f"{target.name}.port" if port is None else f"{target.name}.ports.{port}"
         return Problem(what, f"{target.name} has no such port", "Give its definition one.")
     if target.mode == "kubernetes":
-        return _cluster(asker, target, number)
+        return _cluster(asker, target, number, domain)
     if host is not None:
         asker, domain = "network", host
     if target.mode == "docker":
@@ -96,6 +101,28 @@ def address_of(
     if target.mode == "compose" and asker == "container":
         return _address(target, target.name, number)
     return _on_host(asker, target, target.bind_address, number, domain)
+
+
+def replica_addresses(
+    asker: Place,
+    target: ServiceDefinition,
+    *,
+    project: str,
+    domain: str = "localhost",
+    port: str | None = None,
+) -> list[Address] | Problem:
+    """Return the address of each replica of ``target``, of which there may be one, or why they are not reached.
+
+    :param project: the installation's ``deployment.project``, by which containers are called.
+    """
+    first = address_of(asker, target, domain=domain, port=port)
+    amount = count(target)
+    if isinstance(first, Problem) or amount == 1:
+        return first if isinstance(first, Problem) else [first]
+    if target.mode == "docker" and asker == "container":
+        names = [f"{project}-{target.name}-{number}" for number in range(1, amount + 1)]
+        return [_address(target, name, first.port) for name in names]
+    return [_address(target, first.host, first.port + index) for index in range(amount)]
 
 
 def _container(asker: Place, target: ServiceDefinition, number: int, domain: str) -> Reached:
@@ -159,27 +186,66 @@ def _local(address: str) -> str:
     return "::1" if ":" in address else "127.0.0.1"
 
 
-def _cluster(asker: Place, target: ServiceDefinition, number: int) -> Reached:
+def _cluster(asker: Place, target: ServiceDefinition, number: int, domain: str) -> Reached:
+    block = target.deployment.kubernetes or KubernetesDeployment()
     if asker == "cluster":
-        block = target.deployment.kubernetes
-        return _address(target, f"{target.name}.{block.namespace if block else 'provisioning'}.svc", number)
+        return _address(target, f"{target.name}.{block.namespace}.svc", number)
+    exposed = block.expose
+    if exposed.type == "Ingress":
+        return _through_ingress(target, exposed, number)
+    if exposed.type == "NodePort":
+        name = next((name for name, port in target.ports.items() if port == number), "")
+        found = exposed.node_port if number == target.port else exposed.node_ports.get(name)
+        if found is None:
+            key = "node_port" if number == target.port else f"node_ports.{name}"
+            why = f"port {number} of {target.name} has a port of the nodes that nobody knows beforehand"
+            return Problem(f"{_path(target)}.expose.{key}", why, "Choose one, usually of 30000-32767.")
+        return _published_at(asker, target, exposed.address or block.node_address, found, domain)
+    if exposed.type == "LoadBalancer":
+        return _published_at(asker, target, exposed.address, number, domain)
     return Problem(
         target.name,
         "runs on the cluster and is not published beyond it",
-        "Run the service that needs it on the cluster too, or both on the host.",
+        f"Set {_path(target)}.expose, or run both on the cluster, or both beside it.",
     )
+
+
+def _through_ingress(target: ServiceDefinition, exposed: KubernetesExposure, number: int) -> Reached:
+    if number != target.port:
+        why = f"port {number} is not the main port, to which alone an ingress leads"
+        return Problem(target.name, why, f"Set {_path(target)}.expose.type to NodePort or LoadBalancer.")
+    if not exposed.host or exposed.host.startswith("*"):
+        why = "names no single host under which it is reached"
+        return Problem(f"{_path(target)}.expose.host", why, "Write the host's whole name.")
+    scheme, port = ("https", 443) if exposed.tls_secret else ("http", 80)
+    return Address(exposed.host, port, f"{scheme}://{exposed.host}{exposed.path.rstrip('/')}")
+
+
+def _published_at(asker: Place, target: ServiceDefinition, address: str | None, number: int, domain: str) -> Reached:
+    if address is None and (domain == "localhost" or is_loopback(domain)):
+        why = f"nothing says under which address port {number} of the cluster is reached"
+        remedy = f"Set {_path(target)}.expose.address"
+        if (target.deployment.kubernetes or KubernetesDeployment()).expose.type == "NodePort":
+            remedy += ", deployment.kubernetes.node_address"
+        return Problem(target.name, why, f"{remedy} or deployment.domain.")
+    host = address or domain
+    if asker == "container" and (host == "localhost" or is_loopback(host)):
+        why = f"{host} is not the cluster where a container looks it up"
+        return Problem(f"{_path(target)}.expose.address", why, "Write a name or address that containers reach.")
+    return _address(target, host, number)
+
+
+def _path(target: ServiceDefinition) -> str:
+    return f"{target.name}.deployment.kubernetes"
 
 
 def _remote(asker: Place, target: ServiceDefinition) -> Reached:
     url = target.deployment.remote.url if target.deployment.remote else ""
-    try:
-        parts = urlsplit(url)
-        host, number = parts.hostname, parts.port or target.port or _SCHEME_PORTS.get(parts.scheme)
-    except ValueError:
-        host, number = None, None
-    if not host or number is None:
+    end = endpoint_of(url, target.port)
+    if end is None:
         remedy = "Write scheme, host and port, e.g. https://host.example:8443."
         return Problem(f"{target.name}.deployment.remote.url", "does not say where to connect to", remedy)
+    host, number = end
     if asker in _INHABITANTS and (host == "localhost" or is_loopback(host)):
         why = f"{host} is not {target.name} where a {_INHABITANTS[asker]} looks it up"
         return Problem(f"{target.name}.deployment.remote.url", why, "Write a name or address of its machine.")

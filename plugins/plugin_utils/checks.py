@@ -10,8 +10,12 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import PLACEHOLDER
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_port
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import shown
+
+#: How a token is given without being written down; to be filled with the setting.
+HOW_TO_GIVE_IT = "Declare it, secrets: {{token: {{environment: NAME}}}}, and write ${{secret.token}} as the {}."
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: What a work dir's path cannot have, with what takes it for something else.
@@ -91,6 +95,20 @@ def header_problems(path: str, headers: Mapping[str, object]) -> Iterator[Proble
             yield Problem(f"{path}.{name}", "is not the name of a header", "Use letters, digits and dashes.")
         elif not isinstance(value, str) or not value.isprintable() or not _fits_latin1(value):
             yield Problem(f"{path}.{name}", "has a value that no header may have", "Keep it to a line of plain text.")
+
+
+def key_problems(path: str, certificate: str | None, key: str | None) -> Iterator[Problem]:
+    """Yield a problem when there is a client's key and no certificate to it."""
+    if key is not None and certificate is None:
+        yield Problem(f"{path}.client_certificate", "is missing, although there is a client_key", "Name it too.")
+
+
+def credential_problems(path: str, headers: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield a problem for each header whose credentials are written out; no value is in it."""
+    for name, value in headers.items():
+        if name.lower() in ("authorization", "proxy-authorization") and not PLACEHOLDER.search(str(value)):
+            remedy = HOW_TO_GIVE_IT.format("secret part of the header")
+            yield Problem(f"{path}.{name}", "is written out, and would be kept in records", remedy)
 
 
 def _fits_latin1(value: str) -> bool:

@@ -97,6 +97,9 @@ def _deployment(deployment: DeploymentConfig) -> Iterator[Problem]:
     if deployment.engine_url is not None and not _ENGINE_URL.fullmatch(deployment.engine_url):
         remedy = "E.g. unix:///run/podman/podman.sock."
         yield Problem("deployment.engine_url", f"{deployment.engine_url!r} is not an engine's address", remedy)
+    kubeconfig = deployment.kubernetes.kubeconfig
+    if kubeconfig is not None and not kubeconfig.startswith("~/"):
+        yield from path_problems("deployment.kubernetes.kubeconfig", kubeconfig)
     for index, service in enumerate(deployment.services):
         if not SERVICE_NAME.fullmatch(service.name):
             yield Problem(f"deployment.services[{index}].name", f"{service.name!r} is not a service's name")

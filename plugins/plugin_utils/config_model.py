@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ansible_collections.provisioning.platform.plugins.module_utils._model import Scalar
+from ansible_collections.provisioning.platform.plugins.module_utils._model_kubernetes import DEFAULT_NAMESPACE
 
 PlatformName = Literal["Docker", "Podman", "Kubernetes", "OrbStack"]
 InstallationMode = Literal["Solo", "MultiUser", "CICD", "Enterprise"]
@@ -56,6 +57,21 @@ class ServiceOverride:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KubernetesConfig:
+    """What all services on the cluster have in common, unless one says otherwise."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+    namespace: str = _described("Namespace.", DEFAULT_NAMESPACE)
+    kubeconfig: str | None = _described("Kubeconfig file on the installing host; kubectl's when absent.", None)
+    context: str | None = _described("Context of the kubeconfig; its current one when absent.", None)
+    node_address: str | None = _described("Name or address of a node, under which node ports are reached.", None)
+    storage_class: str | None = _described("Storage class; the cluster's default when absent.", None)
+    ingress_class: str | None = _described("Class of ingresses; the cluster's default when absent.", None)
+    image_pull_secrets: list[str] = _described("Existing secrets with which images are pulled.", [])
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeploymentConfig:
     """What is installed, and on what."""
 
@@ -67,6 +83,9 @@ class DeploymentConfig:
     bind_address: str = _described("Address that services listen on, unless they say otherwise.", "127.0.0.1")
     project: str = _described("Prefix of containers and networks, one for each installation.", "provisioning")
     engine_url: str | None = _described("Socket or address of the container engine; found by itself when absent.", None)
+    kubernetes: KubernetesConfig = field(
+        default_factory=KubernetesConfig, metadata={"description": "What services on a cluster have in common."}
+    )
     auto_generate_secrets: bool = _described("Make the secrets that are missing.", True)
     services: list[ServiceOverride] = _described("Changes to the profile's services, and services beside them.", [])
 

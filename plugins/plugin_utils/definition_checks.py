@@ -21,12 +21,15 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     TcpHealthCheck,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
+    credential_problems,
     header_problems,
+    key_problems,
     least_problems,
     path_problems,
     port_problems,
     positive_problems,
     url_problems,
+    variable_name_problems,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.mode_checks import mode_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_address
@@ -109,7 +112,10 @@ def _check(path: str, check: AnyVerification) -> Iterator[Problem]:
 def _http(path: str, check: HttpHealthCheck) -> Iterator[Problem]:
     yield from url_problems(f"{path}.url", check.url)
     yield from header_problems(f"{path}.headers", check.headers)
-    yield from path_problems(f"{path}.ca_file", check.ca_file)
+    yield from credential_problems(f"{path}.headers", check.headers)
+    for name in ("ca_file", "client_certificate", "client_key"):
+        yield from path_problems(f"{path}.{name}", getattr(check, name))
+    yield from key_problems(path, check.client_certificate, check.client_key)
     if not _METHOD.fullmatch(check.method):
         yield Problem(f"{path}.method", f"{check.method!r} is not an HTTP method", "E.g. GET.")
     for index, status in enumerate(check.expected_status):
@@ -154,8 +160,13 @@ def _secrets(service: ServiceDefinition) -> Iterator[Problem]:
         yield from least_problems(f"{path}.length", spec.length, 8)
         if spec.length > 4096:
             yield Problem(f"{path}.length", f"{spec.length} is too long", "The most is 4096.")
+        if spec.environment is not None:
+            yield from variable_name_problems(f"{path}.environment", {spec.environment: None})
         if spec.format != "htpasswd":
             continue
+        if spec.environment is not None:
+            why = "cannot be given by the environment, since the line is made of a password"
+            yield Problem(f"{path}.environment", why, f"Let {spec.of} come from there.")
         source = service.secrets.get(spec.of or "")
         if source is None or source.format == "htpasswd":
             yield Problem(f"{path}.of", "names no password of this service", "Name one of its other secrets.")

@@ -11,7 +11,7 @@ import datetime
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def read_document(path: Path) -> dict[str, Any]:
     :param path: its suffix says which it is: ``.toml``, ``.yml``, ``.yaml`` or ``.json``.
     :raises ConfigurationError: it cannot be read, or is not what its suffix says; the message has line and column.
     """
-    text = _read(path)
+    text = read_text(path)
     if path.suffix == ".toml":
         document = _parse_toml(text, path)
     elif path.suffix in (".yml", ".yaml", ".json"):
@@ -46,6 +46,15 @@ def read_document(path: Path) -> dict[str, Any]:
         why = "its top level is not a mapping"
         raise ConfigurationError(Problem(str(path), why, "Write settings as key and value."))
     return document
+
+
+def yaml_documents(text: str, path: Path) -> list[Any]:
+    """Return the documents of a YAML text, those left out that are empty.
+
+    :param path: where the text comes from, for messages.
+    :raises ConfigurationError: it is not YAML; the message has line and column.
+    """
+    return [document for document in _parse_yaml(text, path, several=True) if document is not None]
 
 
 def plain(value: Any, path: str = "") -> Any:
@@ -109,7 +118,11 @@ def _shortened(path: str) -> str:
     return path if len(path) <= 80 else f"{path[:77]}..."
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a file.
+
+    :raises ConfigurationError: it cannot be read, or is not text.
+    """
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -139,11 +152,11 @@ def _parse_toml(text: str, path: Path) -> Any:
         raise ConfigurationError(*problems) from None
 
 
-def _parse_yaml(text: str, path: Path) -> Any:
+def _parse_yaml(text: str, path: Path, *, several: bool = False) -> Any:
     try:
         _check_depth(text, path)
         loader = _LOADER(text)
-        node = loader.get_single_node()
+        nodes = list(_nodes_of(loader)) if several else [loader.get_single_node()]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         why = " ".join(part for part in (error.context, error.problem) if part)
@@ -152,7 +165,13 @@ def _parse_yaml(text: str, path: Path) -> Any:
         raise ConfigurationError(Problem(str(path), f"is not YAML: {' '.join(str(error).split())}")) from None
     except RecursionError:
         raise ConfigurationError(Problem(str(path), "is nested too deeply")) from None
-    return None if node is None else _Nodes(loader, path).value(node, 0)
+    values = [None if node is None else _Nodes(loader, path).value(node, 0) for node in nodes]
+    return values if several else values[0]
+
+
+def _nodes_of(loader: Any) -> Iterator[yaml.Node]:
+    while loader.check_node():
+        yield loader.get_node()
 
 
 def _check_depth(text: str, path: Path) -> None:

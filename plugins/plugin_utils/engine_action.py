@@ -115,11 +115,15 @@ class EngineAction(HostAction):
 
     def _reader(self, arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> Reader:
         host = variables.get("inventory_hostname", "")
-        services = arguments.get("names") or list(definitions(arguments.get("services")))
+        names = arguments.get("names")
+        services = names if isinstance(names, list) and names else list(definitions(arguments.get("services")))
+        # In a run of several hosts each tells of its own services, and all count.
+        others = [other for hosts in arguments.get("elsewhere", {}).values() for other in hosts]
         return Reader(
             show=lambda line: display.display(f"  [{host}] {line}"),
             step=self._templar.template(variables.get("provisioning_step")),
-            total_services=len(services) if isinstance(services, list) and services else None,
+            total_services=len(services) + len(others) or None,
+            host=host if len(variables.get("ansible_play_hosts_all", ())) > 1 else None,
         )
 
 

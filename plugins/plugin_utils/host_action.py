@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ProvisioningError, os_problem
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config import Loaded, from_variables
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import TOP_LEVEL_KEYS
+
+#: How the variables end that change one service: ``gitea_service``.
+OVERRIDE = "_service"
 
 
 class HostAction(ActionBase):  # type: ignore[misc]
@@ -41,6 +47,23 @@ class HostAction(ActionBase):  # type: ignore[misc]
     def templated(self, variables: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
         """Return the values of some variables, with their templates filled in."""
         return {name: self._templar.template(variables[name]) for name in names if name in variables}
+
+    def configuration(
+        self, task_vars: Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+    ) -> tuple[Loaded, dict[str, Any]]:
+        """Return the configuration that Ansible's variables hold, and those of them that matter for it.
+
+        :param overrides: the variables ``NAME_service``, where they are not as this host has them.
+        :raises ConfigurationError: something in it is wrong.
+        """
+        own = [name for name in task_vars if name.endswith(OVERRIDE)]
+        variables = {
+            **{name: None for name in task_vars if not name.endswith(OVERRIDE)},
+            **self.templated(task_vars, list(TOP_LEVEL_KEYS)),
+            **(self.templated(task_vars, own) if overrides is None else overrides),
+        }
+        folder = Path(task_vars.get("provisioning_config_dir") or Path.cwd())
+        return from_variables(variables, env=os.environ, base_dir=folder), variables
 
     def home(self) -> str:
         """Return the home directory on the host."""

@@ -62,21 +62,24 @@ class Reader:
 
     :param show: takes each event as a line.
     :param step: the installation step, noted with each event in the journal.
-    :param total_services: how many services the step is about, noted likewise.
+    :param total_services: how many services the step is about, on all hosts, noted likewise.
+    :param host: where they are, noted likewise where there are several hosts.
     """
 
     show: Callable[[str], None]
     step: str | None = None
     total_services: int | None = None
+    host: str | None = None
 
     def pass_on(self, stream: Iterable[Event]) -> None:
         """Pass events on to the terminal and to the journal of the run."""
         journal = journal_of_run()
-        total = {} if self.total_services is None else {"total_services": self.total_services}
+        noted = {"total_services": self.total_services, "host": self.host}
+        more = {name: value for name, value in noted.items() if value is not None}
         for event in stream:
             if journal is not None:
                 journal.append(
-                    event.kind, service=event.service, step=self.step, data={**event.data, **total}, at=event.time
+                    event.kind, service=event.service, step=self.step, data={**event.data, **more}, at=event.time
                 )
             self.show(line_of(event))
 

@@ -8,19 +8,28 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers.remote import endpoint_of
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._model import (
     CommandHealthCheck,
     DockerDeployment,
     ServiceDefinition,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import PLACEHOLDER
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
+    HOW_TO_GIVE_IT,
     environment_problems,
+    key_problems,
     least_problems,
     path_problems,
     url_problems,
 )
-from ansible_collections.provisioning.platform.plugins.plugin_utils.published import parse_published
+from ansible_collections.provisioning.platform.plugins.plugin_utils.kubernetes_checks import kubernetes_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import (
+    LAST_PORT,
+    is_loopback,
+    parse_published,
+)
 
 _COMPOSE_PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -31,7 +40,8 @@ def mode_problems(service: ServiceDefinition) -> Iterator[Problem]:
     yield from _binary(service)
     yield from _docker(service)
     yield from _compose(service)
-    yield from _other_modes(service)
+    yield from kubernetes_problems(service)
+    yield from _remote(service)
 
 
 def _block(service: ServiceDefinition) -> Iterator[Problem]:
@@ -59,6 +69,10 @@ def _binary(service: ServiceDefinition) -> Iterator[Problem]:
     yield from path_problems(f"{path}.working_dir", block.working_dir)
     yield from environment_problems(f"{path}.env", dict(block.env))
     yield from least_problems(f"{path}.replicas", block.replicas, 1)
+    for number in (service.port, *service.ports.values()) if service.mode == "binary" else ():
+        if number is not None and number <= LAST_PORT < number + block.replicas - 1:
+            why = f"{block.replicas} processes from port {number} on need ports beyond {LAST_PORT}"
+            yield Problem(f"{path}.replicas", why, "Choose a lower port, or fewer of them.")
     if block.download is not None:
         yield from url_problems(f"{path}.download.url", block.download.url)
         yield from path_problems(f"{path}.download.dest", block.download.dest)
@@ -124,18 +138,31 @@ def _compose(service: ServiceDefinition) -> Iterator[Problem]:
         yield Problem(f"{path}.project", f"{block.project!r} is no name of a Compose project", remedy)
 
 
-def _other_modes(service: ServiceDefinition) -> Iterator[Problem]:
-    deployment, path = service.deployment, f"{service.name}.deployment"
-    if deployment.kubernetes is not None:
-        yield from least_problems(f"{path}.kubernetes.replicas", deployment.kubernetes.replicas, 0)
-        if deployment.kubernetes.chart is not None and deployment.kubernetes.manifests:
-            yield Problem(f"{path}.kubernetes", "has a chart and manifests", "Keep one of them.")
-    if deployment.remote is not None:
-        # Any scheme: a database is remote too.
-        if not _is_url(deployment.remote.url):
-            yield Problem(f"{path}.remote.url", f"{deployment.remote.url!r} is not a URL", "E.g. https://host.example.")
-        for name in ("ca_file", "client_certificate", "client_key"):
-            yield from path_problems(f"{path}.remote.{name}", getattr(deployment.remote, name))
+def _remote(service: ServiceDefinition) -> Iterator[Problem]:
+    block = service.deployment.remote
+    path = f"{service.name}.deployment.remote"
+    if block is None:
+        return
+    # Any scheme: a database is remote too.
+    if not _is_url(block.url):
+        yield Problem(f"{path}.url", f"{block.url!r} is not a URL", "E.g. https://host.example.")
+        return
+    parts = urlsplit(block.url)
+    if parts.password is not None:
+        remedy = "Take it out, and give it to who needs it as a secret."
+        yield Problem(f"{path}.url", "holds a password, which would be kept in records", remedy)
+    if service.mode == "remote" and endpoint_of(block.url, service.port) is None:
+        why = f"does not say which port of {parts.hostname} is meant"
+        yield Problem(f"{path}.url", why, f"Write it: {parts.scheme}://{parts.hostname}:PORT.")
+    for name in ("ca_file", "client_certificate", "client_key"):
+        yield from path_problems(f"{path}.{name}", getattr(block, name))
+    yield from key_problems(path, block.client_certificate, block.client_key)
+    if block.token is None:
+        return
+    if not PLACEHOLDER.fullmatch(block.token):
+        yield Problem(f"{path}.token", "is written out, and would be kept in records", HOW_TO_GIVE_IT.format("token"))
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        yield Problem(f"{path}.token", "would be sent unencrypted", "Use https.")
 
 
 def _is_url(url: str) -> bool:

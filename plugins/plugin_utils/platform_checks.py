@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._graph import dependencies_of, find_cycle
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.plugin_utils.cluster import cluster_clashes
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import Listener, listeners
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
 
@@ -28,9 +29,11 @@ def platform_problems(
     neighbours = services if here is None else {name: services[name] for name in here}
     return [
         *_dependencies(services, known),
+        *_endless(services),
         *_cycle(services),
         *_port_clashes(neighbours),
         *_conflicts(neighbours),
+        *cluster_clashes(services),
         *_unoffered_modes(services, platform),
     ]
 
@@ -46,6 +49,14 @@ def _dependencies(services: Services, known: Collection[str]) -> Iterator[Proble
                 yield Problem(path, f"{name} needs {need}, which is not installed here", remedy)
             else:
                 yield Problem(path, "there is no such service", suggest_or_list(need, known))
+
+
+def _endless(services: Services) -> Iterator[Problem]:
+    for name, service in services.items():
+        for need, dependency in service.depends_on.items():
+            if need in services and not services[need].is_ours and dependency.condition == "completed":
+                why = f"{need} runs elsewhere, and nobody here learns that it has completed"
+                yield Problem(f"{name}.depends_on.{need}", why, "Write healthy or started.")
 
 
 def _cycle(services: Services) -> Iterator[Problem]:

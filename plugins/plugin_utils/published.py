@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.module_utils._replicas import count
 
+LAST_PORT = 65535
 _PUBLISHED = re.compile(
     r"(?:(?P<address>\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*|[0-9.]+|localhost):)?"
     r"(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?:(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?"
@@ -103,9 +105,10 @@ def listeners(service: ServiceDefinition) -> Iterator[Listener]:
             for number in published.hosts:
                 yield Listener(loopback_name(published.address or ""), number, published.protocol)
     elif service.mode in ("binary", "compose"):
-        numbers = {service.port, *service.ports.values()} - {None}
-        for number in sorted(number for number in numbers if number is not None):
-            yield Listener(loopback_name(service.bind_address), number)
+        firsts = {service.port, *service.ports.values()} - {None}
+        for first in sorted(first for first in firsts if first is not None):
+            for number in range(first, first + count(service)):
+                yield Listener(loopback_name(service.bind_address), number)
 
 
 def _covers(address: str, other: str) -> bool:
@@ -119,7 +122,7 @@ def _covers(address: str, other: str) -> bool:
 
 def is_port(number: int) -> bool:
     """Whether it is a port that can be listened on and connected to."""
-    return 1 <= number <= 65535
+    return 1 <= number <= LAST_PORT
 
 
 def is_address(text: str) -> bool:

@@ -14,12 +14,14 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import jinja2
 from ansible_collections.provisioning.platform.plugins.module_utils._config_files import SERIAL
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
-from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.module_utils._model import HttpHealthCheck, ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses import Address, Reached, reached
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import bracketed
 from ansible_collections.provisioning.platform.plugins.plugin_utils.substitution import Undefined
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
 from jinja2.ext import Extension
@@ -39,25 +41,62 @@ _FAULTS = (
 )
 
 
+#: The addresses of a service's replicas, or why they are not reached.
+Spread = list[Address] | Problem
+
+
 class ServiceView:
     """Another service, as a template sees it.
 
     :param reach: gives the address of one of its ports, its main one where none is named.
+    :param spread: gives the addresses of its replicas.
     """
 
-    def __init__(self, service: ServiceDefinition, reach: Callable[[str | None], Reached]) -> None:
+    def __init__(
+        self, service: ServiceDefinition, reach: Callable[[str | None], Reached], spread: Callable[[], Spread]
+    ) -> None:
         self._reach = reach
+        self._spread = spread
         self.name = service.name
         self.description = service.description
         self.mode = service.mode
         self.required = service.required
         self.scheme = service.scheme
+        self.start_order = service.start_order
+        self.depends_on = {name: need.condition for name, need in service.depends_on.items()}
+        self.annotations = service.annotations
+        self._service = service
         self.ports = _Ports(service.ports, reach)
 
     @property
     def reachable(self) -> bool:
         """Whether the service that the template belongs to can reach it."""
         return isinstance(self._reach(None), Address)
+
+    @property
+    def address(self) -> str:
+        """Its URL for people to read: on its own host, or on the cluster it runs on."""
+        address = self._reach(None) if self.mode == "kubernetes" else None
+        return address.url if isinstance(address, Address) else self._service.url or ""
+
+    def target(self, port: str | None = None) -> str:
+        """Return host and port as ``host:port``, or nothing where the template's service does not reach it.
+
+        :param port: name of one of its further ports; its main port by default.
+        """
+        address = self._reach(port)
+        return f"{bracketed(address.host)}:{address.port}" if isinstance(address, Address) else ""
+
+    @property
+    def probe(self) -> str:
+        """The URL of its http health check as the template's service reaches it, or nothing where there is none."""
+        check = self._service.health
+        if not isinstance(check, HttpHealthCheck):
+            return ""
+        url = urlsplit(check.url)
+        named = {number: name for name, number in self._service.ports.items()}
+        target = self.target(None if url.port == self._service.port else named.get(url.port or 0))
+        return urlunsplit((url.scheme, target, url.path, url.query, "")) if target else ""
 
     @property
     def host(self) -> str:
@@ -73,6 +112,14 @@ class ServiceView:
     def url(self) -> str:
         """Its URL."""
         return self._address().url
+
+    @property
+    def replicas(self) -> list[Address]:
+        """The address of each of its replicas, of which there may be one, with ``host``, ``port`` and ``url``."""
+        spread = self._spread()
+        if isinstance(spread, Problem):
+            raise ConfigurationError(spread)
+        return spread
 
     def _address(self) -> Address:
         return reached(self._reach(None))
@@ -98,16 +145,22 @@ class _Services(Mapping[str, ServiceView]):
         self,
         services: Mapping[str, ServiceDefinition],
         reach: Callable[[str, str | None], Reached],
+        spread: Callable[[str], Spread],
         undefined: Callable[[str], Any],
     ) -> None:
         self._services = services
         self._reach = reach
+        self._spread = spread
         self._undefined = undefined
 
     def __getitem__(self, name: str) -> Any:
         for candidate in (name, str(name).replace("_", "-")):
             if candidate in self._services:
-                return ServiceView(self._services[candidate], functools.partial(self._reach, candidate))
+                return ServiceView(
+                    self._services[candidate],
+                    functools.partial(self._reach, candidate),
+                    functools.partial(self._spread, candidate),
+                )
         return self._undefined(
             f"there is no service {name} in this installation. {suggest_or_list(str(name), self._services)}"
         )
@@ -181,6 +234,7 @@ class Renderer:
     :param deployment: what ``deployment.`` gives.
     :param services: all services that are installed.
     :param reach: gives the address of a service's port, its main one where none is named.
+    :param spread: gives the addresses of a service's replicas.
     :param secret: gives the placeholder for a secret's name, or raises :class:`Undefined`.
     """
 
@@ -193,6 +247,7 @@ class Renderer:
         deployment: Mapping[str, Any],
         services: Mapping[str, ServiceDefinition],
         reach: Callable[[str, str | None], Reached],
+        spread: Callable[[str], Spread],
         secret: Callable[[list[str]], str],
     ) -> None:
         self._name = service.name
@@ -202,7 +257,7 @@ class Renderer:
             "service": document,
             "variables": service.variables,
             "deployment": dict(deployment),
-            "services": _Services(services, reach, self._undefined),
+            "services": _Services(services, reach, spread, self._undefined),
             "secret": _Secrets(secret, self._undefined),
             "work_dir": deployment["work_dir"],
             "serial": SERIAL,

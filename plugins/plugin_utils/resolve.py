@@ -22,6 +22,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     ServiceRegistry,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import references
+from ansible_collections.provisioning.platform.plugins.plugin_utils.cluster import cluster_warnings
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.elsewhere import secrets_elsewhere
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory
@@ -115,6 +116,7 @@ def resolve(
     here = resolver.for_host({name: services[name] for name in startup_order(services)})
     rendered = {name: resolver.rendered(service, services) for name, service in here.items()}
     raise_if_any(resolver.problems, ConfigurationError)
+    on_cluster = cluster_warnings(rendered, config.deployment.platform)
     elsewhere = {name: list(hosts) for name, hosts in placement.hosts.items() if not placement.is_here(name)}
     documents = [env_vars, *(to_dict(service, sparse=True) for service in rendered.values())] if elsewhere else []
     return Platform(
@@ -126,7 +128,7 @@ def resolve(
         rounds=1 + max(placement.rounds(services).values(), default=0),
         awaited=tuple(sorted(placement.awaited(services))),
         secrets_elsewhere=secrets_elsewhere(documents, placement),
-        warnings=(*selection.warnings, *_readable_secrets(rendered)),
+        warnings=(*selection.warnings, *_readable_secrets(rendered), *on_cluster),
     )
 
 

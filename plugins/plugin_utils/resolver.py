@@ -23,11 +23,18 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses im
     Reached,
     address_of,
     place_of,
+    replica_addresses,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import environment_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.cluster import (
+    generation_problems,
+    with_common_settings,
+    with_objects,
+)
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.definition_checks import definition_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.elsewhere import for_host
+from ansible_collections.provisioning.platform.plugins.plugin_utils.manifests import Render
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory, Placement
 from ansible_collections.provisioning.platform.plugins.plugin_utils.platform_checks import platform_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.render import Renderer, TemplateEnvironment
@@ -41,6 +48,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.scopes impor
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.selection import Selected
 from ansible_collections.provisioning.platform.plugins.plugin_utils.settling import (
+    absolute,
     arguments_as_texts,
     expand_home,
     settle,
@@ -50,6 +58,13 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.validation i
 
 # Stands for every address while definitions are first looked at: addresses come from definitions.
 _STAND_IN = Address("127.0.0.1", 1, "http://127.0.0.1:1")
+
+
+_ADDRESS_KEYS = {
+    "docker": ("ports",),
+    "kubernetes": ("namespace", "expose", "node_address"),
+    "remote": ("url",),
+}
 
 
 class Resolver:
@@ -138,29 +153,52 @@ class Resolver:
 
     def rendered(self, service: ServiceDefinition, services: Mapping[str, ServiceDefinition]) -> ServiceDefinition:
         """Return a definition with the text of its configuration files in place of their templates."""
-        if not service.config:
-            return service
-        book = self._address_book(service, services)
-        renderer = Renderer(
-            service,
-            environment=self._environment(self._selected[service.name].source.templates),
-            document=self._seen_by_templates(service, book),
-            deployment=self._surroundings.deployment(),
-            services=services,
-            reach=lambda name, port: book(name, port, f"{service.name}.config"),
-            secret=lambda names: secret_placeholder(names, service.name, self._surroundings),
-        )
+        templates = self._selected[service.name].source.templates
+        render = self._renderer(service, services)
         files: list[ConfigFile] = []
         for file in service.config:
             if file.template is not None:
                 try:
-                    text = renderer.render(file.template)
+                    text = render(templates, file.template)
                 except ConfigurationError as error:
                     self._problems += error.problems
                     continue
                 file = dataclasses.replace(file, template=None, content=text)  # noqa: PLW2901
             files.append(file)
-        return dataclasses.replace(service, config=files)
+        service = dataclasses.replace(service, config=files)
+        try:
+            service = with_objects(service, base=templates.parent, render=render)
+        except ConfigurationError as error:
+            self._problems += error.problems
+            return service
+        chose = not self._selected[service.name].mode_chosen and self._config.deployment.platform == "Kubernetes"
+        work_dir = self._surroundings.work_dir
+        self._problems += generation_problems(service, work_dir=work_dir, platform_chose=chose)
+        return service
+
+    def _renderer(self, service: ServiceDefinition, services: Mapping[str, ServiceDefinition]) -> Render:
+        """Return what renders a service's templates; it is made when there is one."""
+        book = self._address_book(service, services)
+
+        def render(folder: Path, template: str) -> str:
+            renderer = Renderer(
+                service,
+                environment=self._environment(folder),
+                document=self._seen_by_templates(service, book),
+                deployment=self._surroundings.deployment(),
+                services=services,
+                reach=lambda name, port: book(name, port, f"{service.name}.config"),
+                spread=lambda name: replica_addresses(
+                    _place(service, name, f"{service.name}.config"),
+                    services[name],
+                    project=self._config.deployment.project,
+                    domain=self._config.deployment.domain,
+                ),
+                secret=lambda names: secret_placeholder(names, service.name, self._surroundings),
+            )
+            return renderer.render(template)
+
+        return render
 
     def _place(self, drafts: Iterable[ServiceDefinition]) -> None:
         hosts = {}
@@ -203,7 +241,9 @@ class Resolver:
             config_dir=self._surroundings.folders(name)["config_dir"],
         )
         self._problems += faults
-        return definition
+        cluster = self._config.deployment.kubernetes
+        cluster = dataclasses.replace(cluster, kubeconfig=absolute(cluster.kubeconfig, self._home))
+        return with_common_settings(definition, cluster)
 
     def _address_book(self, asker: ServiceDefinition, services: Mapping[str, ServiceDefinition | None]) -> AddressBook:
         def look_up(target: str, port: str | None, path: str) -> Reached:
@@ -244,9 +284,9 @@ def _address_settings(document: Mapping[str, Any]) -> dict[str, Any]:
     settings = {key: document[key] for key in ("port", "ports", "scheme", "bind_address") if key in document}
     deployment = document.get("deployment")
     blocks = dict(deployment) if isinstance(deployment, Mapping) else {}
-    for block, key in (("docker", "ports"), ("kubernetes", "namespace"), ("remote", "url")):
+    for block, keys in _ADDRESS_KEYS.items():
         if isinstance(blocks.get(block), Mapping):
-            settings[block] = blocks[block].get(key)
+            settings[block] = {key: blocks[block].get(key) for key in keys}
     return {**settings, "mode": blocks.get("mode")}
 
 

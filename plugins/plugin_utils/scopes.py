@@ -18,7 +18,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.substitution
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
 
 #: Scopes whose values are used as they are: they hold no placeholders, or ones that are meant for the target.
-FINAL = frozenset({"deployment", "service", "secret"})
+FINAL = frozenset({"deployment", "service", "secret", "replica"})
 
 #: Gives the address of a service's port (its main one where none is named) for the one who asks from a path.
 AddressBook = Callable[[str, str | None, str], Reached]
@@ -114,7 +114,25 @@ def _own_scopes(name: str, surroundings: Surroundings, addresses: AddressBook) -
         "self": own,
         "service": lambda names, path: _of_service(names, path, surroundings, addresses),
         "secret": lambda names, path: secret_placeholder(names, name, surroundings),
+        "replica": lambda names, path: _replica_placeholder(name, document, names, path),
     }
+
+
+def _replica_placeholder(name: str, document: Mapping[str, Any], names: list[str], path: str) -> str:
+    """Return the placeholder that the driver fills for each replica of a process."""
+    block = f"{name}.deployment.binary."
+    if not path.startswith((f"{block}args[", f"{block}env.")):
+        why = "only the arguments and the environment of a process know of replicas"
+        raise ConfigurationError(Problem("replica", why, f"Write it in {block}args or {block}env."))
+    if names == ["number"]:
+        return "${replica.number}"
+    has_port = document.get("port") is not None if names == ["port"] else False
+    ports = document.get("ports")
+    if len(names) == 2 and names[0] == "ports":
+        has_port = isinstance(ports, Mapping) and names[1] in ports
+    if not has_port:
+        raise Undefined(f"{name} has no such port", "Ask for replica.number, .port or .ports.NAME.")
+    return f"${{replica.{'.'.join(names)}}}"
 
 
 def _of_service(names: list[str], path: str, surroundings: Surroundings, addresses: AddressBook) -> str | int:

@@ -20,7 +20,11 @@ _BCRYPT_ROUNDS = 10
 
 
 def missing(
-    registry: ServiceRegistry, existing: Mapping[str, Mapping[str, str | Secret]], *, generate: bool
+    registry: ServiceRegistry,
+    existing: Mapping[str, Mapping[str, str | Secret]],
+    *,
+    generate: bool,
+    env: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, Secret]]:
     """Return the secrets that services declare and do not have, by service and name, with new values.
 
@@ -29,6 +33,8 @@ def missing(
 
     :param existing: the values there are, by service and name.
     :param generate: the configuration's ``deployment.auto_generate_secrets``.
+    :param env: the controller's environment. A secret that comes from there is new when it has another value there;
+        where the variable is not set, the value that was given before stays.
     :raises ConfigurationError: secrets are missing and may not be generated, all are named; or a line of a password
         file cannot be made.
     """
@@ -38,13 +44,17 @@ def missing(
         present = {key: _value(value) for key, value in existing.get(name, {}).items()}
         new: dict[str, Secret] = {}
         for key, spec in service.secrets.items():
-            if spec.format == "htpasswd" or key in present:
+            given = (env or {}).get(spec.environment or "")
+            if given and given != present.get(key):
+                new[key] = Secret(given, _version(existing.get(name, {}).get(key)) + 1)
+            elif spec.format == "htpasswd" or key in present:
                 continue
-            if generate:
+            elif generate and spec.environment is None:
                 new[key] = Secret(generate_value(spec))
             else:
-                problems.append(_not_there(name, key))
-        new.update(_password_lines(name, service.secrets, present, new))
+                problems.append(_not_there(name, key, spec.environment))
+        for key, line in _password_lines(name, service.secrets, present, new).items():
+            new[key] = Secret(line, _version(existing.get(name, {}).get(key)) + 1)
         if new:
             made[name] = new
     raise_if_any(problems, ConfigurationError)
@@ -71,15 +81,15 @@ def password_line(user: str, password: str) -> str:
 
 def _password_lines(
     service: str, specs: Mapping[str, SecretSpec], present: Mapping[str, str], new: Mapping[str, Secret]
-) -> dict[str, Secret]:
-    lines: dict[str, Secret] = {}
+) -> dict[str, str]:
+    lines: dict[str, str] = {}
     for key, spec in specs.items():
         source = spec.of or ""
         if spec.format != "htpasswd" or (key in present and source not in new):
             continue
         password = new[source].value if source in new else present.get(source)
         if password is not None:
-            lines[key] = Secret(password_line(spec.user or service, password))
+            lines[key] = password_line(spec.user or service, password)
     return lines
 
 
@@ -87,7 +97,14 @@ def _value(value: str | Secret) -> str:
     return value.value if isinstance(value, Secret) else value
 
 
-def _not_there(service: str, name: str) -> Problem:
+def _version(value: str | Secret | None) -> int:
+    return value.version if isinstance(value, Secret) else 0 if value is None else 1
+
+
+def _not_there(service: str, name: str, variable: str | None) -> Problem:
+    if variable is not None:
+        why = f"the environment variable {variable}, which it is taken from, is not set"
+        return Problem(f"{service}.secrets.{name}", why, f"Set {variable} where the installation is run.")
     return Problem(
         f"{service}.secrets.{name}",
         "there is no such secret, and none may be generated",

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,11 +81,15 @@ def select(
         wanted = {name for name in merged if name in profile or name in changes or not sources[name].built_in}
     else:
         raise_if_any([_unknown(name, name, sources) for name in only if name not in sources], ConfigurationError)
-        wanted = reachable({name: _needs(item.document) for name, item in merged.items()}, only)
+        # What is good to have is part of it where the profile has it: a service is the same alone and among the rest.
+        there = {*profile, *changes, *only}
+        needs = {name: _needs(item.document, sources, there) for name, item in merged.items()}
+        wanted = reachable(needs, only)
     asked = set(only or ())
     services = {name: merged[name] for name in merged if name in wanted and (name in asked or _enabled(merged[name]))}
+    chosen = {name: _switched_on(item) if name in asked else item for name, item in services.items()}
     return Selection(
-        {name: _switched_on(item) if name in asked else item for name, item in services.items()},
+        {name: _without_missing(item, sources, chosen) for name, item in chosen.items()},
         warnings,
         tuple(_unknown_settings({name: merged[name] for name in changes if name not in services})),
     )
@@ -167,9 +171,26 @@ def _merged(
     return Selected(source, document, mode_chosen)
 
 
-def _needs(document: Mapping[str, Any]) -> list[str]:
+def _needs(document: Mapping[str, Any], known: Container[str], there: Container[str]) -> list[str]:
+    """Return what a service depends on, without what it can do without and that is not there."""
     needs = document.get("depends_on")
-    return [str(name) for name in needs] if isinstance(needs, (dict, list)) else []
+    if not isinstance(needs, dict):
+        return [str(name) for name in needs] if isinstance(needs, list) else []
+    return [str(name) for name, need in needs.items() if name in there or not (_is_optional(need) and name in known)]
+
+
+def _without_missing(item: Selected, known: Container[str], installed: Container[str]) -> Selected:
+    """Take out of its dependencies what it can do without and that is not installed; a name nobody knows stays."""
+    needs = item.document.get("depends_on")
+    if not isinstance(needs, dict):
+        return item
+    kept = _needs(item.document, known, installed)
+    document = {**item.document, "depends_on": {name: needs[name] for name in needs if str(name) in kept}}
+    return Selected(item.source, document, item.mode_chosen)
+
+
+def _is_optional(need: Any) -> bool:
+    return isinstance(need, Mapping) and need.get("optional") is True
 
 
 def _enabled(item: Selected) -> bool:

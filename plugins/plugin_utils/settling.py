@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers.remote import default_check
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._model import (
     ConfigFile,
@@ -57,11 +58,16 @@ def expand_home(document: Mapping[str, Any], home: str) -> dict[str, Any]:
     deployment = expanded.get("deployment")
     if isinstance(deployment, Mapping):
         blocks = {key: _expanded(block, home) if key in _HOST_BLOCKS else block for key, block in deployment.items()}
-        expanded["deployment"] = blocks
+        expanded["deployment"] = {**blocks, **_kubernetes_expanded(blocks, home)}
     for key in ("health", "verify"):
         if key in expanded:
             expanded[key] = _expanded(expanded[key], home)
     return expanded
+
+
+def absolute(path: str | None, home: str) -> str | None:
+    """Return a path with ``~/`` written out."""
+    return None if path is None else _absolute(path, home)
 
 
 def settle(
@@ -75,6 +81,8 @@ def settle(
     """
     settled = definition if mode_chosen else _on_platform(definition, platform)
     settled = _with_addresses(settled)
+    if settled.mode == "remote" and settled.deployment.remote is not None and settled.health is None:
+        settled = dataclasses.replace(settled, health=default_check(settled))
     files, problems = _in_folder(settled, config_dir)
     return dataclasses.replace(settled, config=files), problems
 
@@ -119,6 +127,18 @@ def _in_folder(definition: ServiceDefinition, config_dir: str) -> tuple[list[Con
     return files, problems
 
 
+def _kubernetes_expanded(blocks: Mapping[str, Any], home: str) -> dict[str, Any]:
+    """The block for a cluster, most of whose paths are in pods and whose values of a chart are nobody's business."""
+    block = blocks.get("kubernetes")
+    if not isinstance(block, Mapping):
+        return {}
+    expanded = {key: _at_home(item, home) if key == "kubeconfig" else item for key, item in block.items()}
+    chart = expanded.get("chart")
+    if isinstance(chart, Mapping):
+        expanded["chart"] = {key: _at_home(item, home) if key == "chart" else item for key, item in chart.items()}
+    return {"kubernetes": expanded}
+
+
 def _expanded(value: Any, home: str) -> Any:
     if isinstance(value, Mapping):
         return {key: _setting(key, item, home) for key, item in value.items()}
@@ -146,6 +166,9 @@ _ARGUMENTS = (
     ("deployment", "binary", "args"),
     ("deployment", "docker", "command"),
     ("deployment", "docker", "entrypoint"),
+    ("deployment", "kubernetes", "command"),
+    ("deployment", "kubernetes", "entrypoint"),
+    ("deployment", "kubernetes", "ports"),
     ("health", "command"),
 )
 

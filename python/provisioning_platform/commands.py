@@ -130,6 +130,26 @@ def sample(profile: str, file_format: str) -> ExitCode:
     return ExitCode.OK if output.is_open else ExitCode.FAILED
 
 
+def export_compose(options: Options, file: Path | None, health_image: str | None) -> ExitCode:
+    """Write the platform as a Compose file."""
+    from .export import compose_export
+    from .progress import Output
+
+    installation = _load(options)
+    _warn(installation)
+    found, written = compose_export(installation, file, health_image=health_image)
+    output = Output(sys.stdout)
+    if file is None:
+        output.line(found.text.rstrip("\n"))
+        if any(service.config or service.secrets for service in found.services.values()):
+            complain("note: configuration files and secrets are written with --output only.")
+    elif not options.quiet:
+        for path in written:
+            output.line(f"wrote {path}")
+        output.line(f"{len(found.services)} services; docker compose --file {file} up --detach --wait")
+    return ExitCode.OK
+
+
 def guarded(command: Callable[[], object]) -> int:
     """Call a command and turn the errors it may end with into messages and exit codes: the one place that does."""
     try:

@@ -60,7 +60,7 @@ def _service_line(clock: str, event: Event, step: str) -> str:
         detail = f"  ({_one_line(str(data['reason']))})"
     elif "duration_ms" in data:
         detail = f"  (after {duration(float(data['duration_ms']) / 1000)})"
-    return f"{clock}  {step:<{_STEP_WIDTH}}  {event.service!s:<{_SERVICE_WIDTH}}  {word}{detail}"
+    return f"{clock}  {step:<{_STEP_WIDTH}}  {event.subject!s:<{_SERVICE_WIDTH}}  {word}{detail}"
 
 
 def _one_line(text: str) -> str:

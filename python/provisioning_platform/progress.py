@@ -88,9 +88,9 @@ class PlainLines(Silent):
         """Write the event's line, if it has one and does not repeat what was said of the service last."""
         line = format_event(event, view)
         if event.service is not None:
-            if self._last.get(event.service) == event.kind:
+            if self._last.get(str(event.subject)) == event.kind:
                 return
-            self._last[event.service] = event.kind
+            self._last[str(event.subject)] = event.kind
         if line is not None:
             self._output.line(line)
 

@@ -130,6 +130,32 @@ def sample(
     raise typer.Exit(commands.sample(profile, file_format.value))
 
 
+exports = typer.Typer(help="Write the platform in the form of another program.", no_args_is_help=True)
+app.add_typer(exports, name="export", short_help="Write the platform as a Compose file.")
+
+
+@exports.command(name="compose", short_help="As one Compose file.")
+def export_compose(
+    context: typer.Context,
+    config: Config = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to; stdout, and the file alone, when absent."),
+    ] = None,
+    health_image: Annotated[
+        str | None,
+        typer.Option("--health-image", metavar="IMAGE", help="Image with a static /bin/busybox, for health checks."),
+    ] = None,
+    variables: Variables = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write the whole platform as one Compose file, with what its containers mount beside it."""
+    from . import commands
+
+    options = context.obj.override(config=config, variables=variables, quiet=quiet)
+    raise typer.Exit(commands.export_compose(options, output, health_image))
+
+
 def main() -> None:
     """Run the command and exit."""
     from .commands import guarded

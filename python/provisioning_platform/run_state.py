@@ -143,7 +143,7 @@ class RunView:
     def apply(self, event: Event) -> None:
         """Take one more event in."""
         if event.kind == kinds.SERVICE_WARNING:
-            self.warnings.append(f"{event.service}: {event.data.get('reason') or event.data.get('error') or ''}")
+            self.warnings.append(f"{event.subject}: {event.data.get('reason') or event.data.get('error') or ''}")
         elif event.service is not None:
             self._apply_service(event)
         elif event.kind == kinds.RUN_STARTED:
@@ -195,7 +195,8 @@ class RunView:
     def _apply_service(self, event: Event) -> None:
         if event.kind not in _STATUS:
             return
-        service = self._service(str(event.service))
+        service = self._service(str(event.subject))
+        service.mode = service.mode or self.modes.get(str(event.service), "")
         service.status = _STATUS[event.kind]
         service.is_cleaned_up = event.kind in (kinds.SERVICE_STOPPED, kinds.SERVICE_REMOVED) and service.touched
         service.since = event.time

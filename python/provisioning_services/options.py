@@ -29,6 +29,7 @@ class Options:
     :param work_dir: work dir of the installation that is looked at; absolute.
     :param allowed_hosts: names in a Host header, beside loopback's, that are answered; lower case.
     :param orchestrator_url: base URL of the orchestrator to ask, without a slash at its end; None asks the engine.
+    :param platform_file: names the services and where each is asked, in place of the work dir; absolute.
     """
 
     service: str
@@ -37,6 +38,7 @@ class Options:
     work_dir: Path
     allowed_hosts: frozenset[str] = frozenset()
     orchestrator_url: str | None = None
+    platform_file: Path | None = None
 
     @property
     def program(self) -> str:
@@ -57,7 +59,7 @@ def parse(
 
     :param description: what the command does, for its help.
     :param port: the port it listens on unless told.
-    :param asks_orchestrator: whether it takes ``--orchestrator-url``.
+    :param asks_orchestrator: whether it takes ``--orchestrator-url``; otherwise it takes ``--platform-file``.
     :raises SystemExit: always for ``--help``, ``--version`` and bad arguments.
     """
     parser = _Parser(prog=f"provisioning-{service}", description=description, allow_abbrev=False)
@@ -83,6 +85,13 @@ def parse(
             metavar="URL",
             help="ask this orchestrator instead of looking at the work dir (default: $PROVISIONING_ORCHESTRATOR_URL)",
         )
+    else:
+        parser.add_argument(
+            "--platform-file",
+            metavar="FILE",
+            help="ask the services that this file names, where neither the work dir nor the engine can be looked at,"
+            " as in a container (default: $PROVISIONING_PLATFORM_FILE)",
+        )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     found = parser.parse_args(arguments)
     return Options(
@@ -92,6 +101,7 @@ def parse(
         work_dir=_work_dir(parser, found.work_dir, environment),
         allowed_hosts=frozenset(found.allowed_host) | _allowed_hosts(parser, environment),
         orchestrator_url=_orchestrator_url(parser, found.orchestrator_url, environment) if asks_orchestrator else None,
+        platform_file=None if asks_orchestrator else _platform_file(parser, found.platform_file, environment),
     )
 
 
@@ -149,6 +159,17 @@ def _work_dir(parser: _Parser, given: str | None, environment: Mapping[str, str]
     # One that is missing is fine: the service may be there before the first installation.
     if path.exists() and not path.is_dir():
         parser.error(f"{source}: {path} is not a directory")
+    return path
+
+
+def _platform_file(parser: _Parser, given: str | None, environment: Mapping[str, str]) -> Path | None:
+    source = "argument --platform-file" if given is not None else "environment PROVISIONING_PLATFORM_FILE"
+    text = given if given is not None else environment.get("PROVISIONING_PLATFORM_FILE", "")
+    if not text and given is None:
+        return None
+    path = Path(text).absolute()
+    if not path.is_file():
+        parser.error(f"{source}: {text!r} is not a file")
     return path
 
 

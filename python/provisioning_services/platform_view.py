@@ -26,7 +26,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 if TYPE_CHECKING:
     from ansible_collections.provisioning.platform.plugins.module_utils._status import ServiceStatus
 
-Status = Literal["absent", "stopped", "paused", "starting", "running", "failed", "unknown"]
+Status = Literal["absent", "stopped", "paused", "starting", "running", "failed", "unreachable", "unknown"]
 Health = Literal["healthy", "unhealthy", "unknown"]
 Verdict = Literal["healthy", "starting", "degraded", "failing", "empty", "unknown"]
 Drawing = Literal["text", "mermaid", "dot"]

@@ -47,6 +47,10 @@ class Source(Protocol):
 
 def source_for(options: Options) -> Source:
     """Return the source that the options ask for."""
+    if options.platform_file is not None:
+        from .probes import ProbeSource
+
+        return ProbeSource(options.platform_file)
     engine = EngineSource(options.work_dir)
     return OrchestratorSource(options.orchestrator_url, engine) if options.orchestrator_url else engine
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import docker
 import pytest
+import yaml
 
 from tests.fixtures.images import build_image
-from tests.fixtures.installations import Installation
+from tests.fixtures.installations import Installation, changed
 from tests.fixtures.machine import answers
 from tests.fixtures.ports import free_port
 
@@ -103,3 +104,21 @@ def test_a_compose_file_with_an_error_is_one_error_and_leaves_nothing(shop: Inst
     assert failed.returncode in (1, 3), failed
     assert failed.stderr.count("additional properties 'imag' not allowed") == 1
     assert shop.leftovers() == []
+
+
+def test_a_playbook_writes_the_platform_as_one_compose_file(shop: Installation) -> None:
+    file = shop.folder / "export" / "docker-compose.yaml"
+    play = shop.folder / "site.yml"
+    role = {"name": "provisioning.platform.platform", "tasks_from": "export_compose.yml"}
+    task = {"name": "Write it", "ansible.builtin.include_role": role}
+    play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+
+    dry = shop.playbook(play, "--check", compose_export=str(file))
+    assert (dry.returncode, changed(dry), file.exists()) == (0, 1, False)
+    installed = shop.playbook("install", compose_export=str(file))
+    assert installed.returncode == 0, installed
+    document = yaml.safe_load(file.read_text())
+    assert document["services"]["shop"]["image"] == shop.registry["shop"]["deployment"]["docker"]["image"]
+    assert document["services"]["shop"]["healthcheck"]["test"][-1] == "http://127.0.0.1:8080/"
+    again = shop.playbook(play, compose_export=str(file))
+    assert (again.returncode, changed(again)) == (0, 0)

@@ -15,7 +15,13 @@ from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[2]
 COLLECTION = "ansible_collections/provisioning/platform"
-COMMANDS = ["provisioning-run", "provisioning-orchestrator", "provisioning-control-center", "provisioning-mcp-server"]
+COMMANDS = [
+    "provisioning-run",
+    "provisioning-orchestrator",
+    "provisioning-control-center",
+    "provisioning-api-server",
+    "provisioning-mcp-server",
+]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

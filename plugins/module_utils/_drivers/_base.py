@@ -15,7 +15,7 @@ from .._model import AnyVerification, CommandHealthCheck, Mode, Scalar, ServiceD
 from .._paths import WorkDir
 from .._secrets import SecretStore
 
-Status = Literal["absent", "stopped", "paused", "starting", "running", "failed"]
+Status = Literal["absent", "stopped", "paused", "starting", "running", "failed", "unreachable"]
 
 Notify = Callable[..., None]
 
@@ -25,7 +25,7 @@ class Observation:
     """What a service is, asked from the kernel, the engine or the API.
 
     :param status: ``stopped`` means it ended by itself with success or was stopped; ``failed`` that it ended badly;
-        ``paused`` that somebody froze it.
+        ``paused`` that somebody froze it; ``unreachable`` that it runs elsewhere, if it does, and does not answer.
     :param digest: digest of what was asked for when it was created.
     :param id: what the mode calls it: a pid, a container id.
     :param since: unix time in seconds since when it is what it is.
@@ -112,6 +112,8 @@ class Driver(ABC):
     mode: ClassVar[Mode]
     #: How many services may be started or stopped at the same time.
     parallelism: ClassVar[int] = 8
+    #: Whether :meth:`start` restarts what runs as it should, so that it need not be stopped first.
+    restarts_in_place: ClassVar[bool] = False
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -183,6 +185,13 @@ class Driver(ABC):
         :raises DriverError: it cannot be removed.
         """
         return []
+
+    def release(self) -> None:
+        """Let go of what was kept for the mode and nothing of it needs any more; the last thing that is asked.
+
+        :raises DriverError: it cannot be let go.
+        """
+        return
 
     @abstractmethod
     def logs(self, service: ServiceDefinition, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:

@@ -68,7 +68,8 @@ def of_installation(engine: Engine, context: Context) -> list[Container]:
     :raises DriverError: the engine does not answer.
     """
     labels = [LABEL_PROJECT, *(f"{name}={value}" for name, value in ownership(context).items())]
-    return [one for one in _listed(engine, context, labels) if one.is_ours]
+    # Podman 4 is content with one label of several.
+    return [one for one in _listed(engine, context, labels) if one.is_ours and one.project]
 
 
 def of_project(engine: Engine, context: Context, project: str) -> list[Container]:
@@ -126,26 +127,6 @@ def remove(engine: Engine, service: ServiceDefinition, containers: Sequence[Cont
         _delete(engine, service.name, one.id)
 
     _each(containers, gone)
-
-
-def remove_networks(engine: Engine, context: Context, project: str) -> None:
-    """Take away the networks of a Compose project that are ours and that nothing is on any more.
-
-    :raises DriverError: one cannot be removed.
-    """
-    labels = [f"{LABEL_PROJECT}={project}", *(f"{name}={value}" for name, value in ownership(context).items())]
-    with engine_errors(project):
-        networks = engine.api.networks(filters={"label": labels})
-    for network in networks:
-        with engine_errors(network["Name"]):
-            if engine.api.containers(all=True, filters={"network": [network["Name"]]}):
-                continue
-        try:
-            with engine_errors(network["Name"]):
-                engine.api.remove_network(network["Id"])
-        except EngineError as error:
-            if error.status != NOT_FOUND and not error.is_in_use:
-                raise
 
 
 def rejoin(engine: Engine, service: str, containers: Iterable[Container]) -> None:

@@ -4,23 +4,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import grp
-import hashlib
-import json
 import os
 import re
 import socket
+import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import _tls
 from .._errors import DriverError, Problem
+from . import _docker_ssh, _podman_service
 from ._base import Context
+from ._docker_places import USUAL, Candidate, candidates, certificate_problem, current_context
+from ._docker_ssh import Tunnel
+
+__all__ = ["Candidate", "Connection", "Engine", "candidates", "connect", "current_context"]
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -37,30 +43,11 @@ _FAILURE_SECONDS = 5.0
 _NAMES = {"docker": "Docker", "podman": "Podman", "orbstack": "OrbStack"}
 _HOW_TO_START = {
     "docker": "Start it (systemctl start docker)",
-    "podman": "Start its API (systemctl start podman.socket, without root systemctl --user start podman.socket)",
+    "podman": "Start it (podman machine start)"
+    if sys.platform == "darwin"
+    else "Start its API (systemctl start podman.socket, without root systemctl --user start podman.socket)",
     "orbstack": "Start it (orb start)",
 }
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A place where an engine may answer.
-
-    :param url: ``unix://``, ``tcp://`` or ``ssh://``.
-    :param source: who named it, for people.
-    :param tls: folder with ``ca.pem``, ``cert.pem`` and ``key.pem``, where the connection is encrypted.
-    :param verify: check the engine's certificate.
-    """
-
-    url: str
-    source: str = ""
-    tls: Path | None = None
-    verify: bool = True
-
-    @property
-    def socket(self) -> Path | None:
-        """The socket of a local engine."""
-        return Path(self.url.removeprefix("unix://")) if self.url.startswith("unix://") else None
 
 
 @dataclass(frozen=True)
@@ -70,6 +57,9 @@ class Engine:
     :param api: the connection; may be used by several threads.
     :param version: of the engine, e.g. (20, 10, 24).
     :param owner: uid that owns a local engine's socket; not 0 where the engine runs without root.
+    :param place: where and how it was reached.
+    :param tunnel: what reaches it over ssh.
+    :param is_brief: whether it is Podman's API that we serve for as long as this program runs.
     """
 
     api: APIClient
@@ -77,6 +67,17 @@ class Engine:
     name: str
     version: tuple[int, ...]
     owner: int | None = None
+    place: Candidate | None = None
+    tunnel: Tunnel | None = None
+    is_brief: bool = False
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the docker command needs in its environment to reach the same engine."""
+        found = {"DOCKER_HOST": f"unix://{self.tunnel.socket}" if self.tunnel else self.url}
+        if self.place is not None and self.place.tls is not None:
+            found |= {"DOCKER_CERT_PATH": str(self.place.tls), "DOCKER_TLS_VERIFY": "1" if self.place.verify else ""}
+        return found
 
     @property
     def is_podman(self) -> bool:
@@ -96,65 +97,6 @@ class Engine:
     def path(self, path: str) -> str:
         """Return the full URL of a path of the API, for requests that the SDK has no method for."""
         return f"{self.api.base_url}/v{self.api.api_version}{path}"
-
-
-def candidates(
-    engine: str,
-    *,
-    engine_url: str | None = None,
-    env: Mapping[str, str],
-    home: Path,
-    uid: int,
-    context: Candidate | None = None,
-) -> list[Candidate]:
-    """Return where the engine may answer, best first. What somebody named on purpose is the only one.
-
-    :param engine: ``docker``, ``podman`` or ``orbstack``.
-    :param engine_url: from the configuration.
-    :param env: environment of the process.
-    :param uid: of the user.
-    :param context: the current one of the docker command, see :func:`current_context`.
-    """
-    if engine_url:
-        return [_with_tls(engine_url, "deployment.engine_url", env, home)]
-    runtime = Path(env.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}")
-    docker_host = [_with_tls(env["DOCKER_HOST"], "DOCKER_HOST", env, home)] if env.get("DOCKER_HOST") else []
-    if engine == "podman":
-        if env.get("CONTAINER_HOST"):
-            return [_with_tls(env["CONTAINER_HOST"], "CONTAINER_HOST", env, home)]
-        own, system = runtime / "podman" / "podman.sock", Path("/run/podman/podman.sock")
-        machine = home / ".local/share/containers/podman/machine/podman.sock"
-        return [*_sockets([system, own] if uid == 0 else [own, system]), *_sockets([machine]), *docker_host]
-    if docker_host:
-        return docker_host
-    system = Path("/var/run/docker.sock")
-    if engine == "orbstack":
-        return _sockets([home / ".orbstack/run/docker.sock", system])
-    if context is not None:
-        return [context]
-    return _sockets([system, home / ".docker/run/docker.sock", runtime / "docker.sock"])
-
-
-def current_context(env: Mapping[str, str], home: Path) -> Candidate | None:
-    """Return what the docker command would connect to by its current context; nothing when that is the default.
-
-    :param env: DOCKER_CONFIG and DOCKER_CONTEXT are used.
-    """
-    folder = Path(env.get("DOCKER_CONFIG") or home / ".docker")
-    name = env.get("DOCKER_CONTEXT") or _read_json(folder / "config.json").get("currentContext")
-    if not name or name == "default":
-        return None
-    digest = hashlib.sha256(str(name).encode()).hexdigest()
-    endpoint = _read_json(folder / "contexts" / "meta" / digest / "meta.json").get("Endpoints", {}).get("docker", {})
-    if not endpoint.get("Host"):
-        return None
-    tls = folder / "contexts" / "tls" / digest / "docker"
-    return Candidate(
-        endpoint["Host"],
-        f"docker's context {name}",
-        tls if tls.is_dir() else None,
-        not endpoint.get("SkipTLSVerify", False),
-    )
 
 
 class Connection:
@@ -186,24 +128,50 @@ class Connection:
                     raise
             return self._engine
 
+    def keep(self) -> Engine:
+        """Return the engine, and see to it that it stays when this program has ended: something is to be started.
+
+        :raises DriverError: as for :meth:`engine`.
+        """
+        engine = self.engine()
+        if engine.is_brief:
+            path = _podman_service.serve(self._context.work_dir)
+            with self._lock:
+                engine = self._engine = connect("podman", [Candidate(f"unix://{path}", USUAL)])
+        return engine
+
+    def release(self) -> None:
+        """End what was kept, if it was: nothing needs it any more.
+
+        :raises DriverError: it does not end.
+        """
+        if self._context.engine == "podman" and _podman_service.stop(self._context.work_dir):
+            with self._lock:
+                self._engine = None
+
     def _connect(self) -> Engine:
-        kind, home = self._context.engine, Path.home()
-        found = candidates(
+        kind, home, url = self._context.engine, Path.home(), self._context.engine_url
+        is_named = bool(url or os.environ.get("DOCKER_HOST"))
+        places = candidates(
             kind,
-            engine_url=self._context.engine_url,
+            engine_url=url,
             env=os.environ,
             home=home,
             uid=os.getuid(),
-            context=current_context(os.environ, home),
+            context=current_context(os.environ, home) if kind == "docker" and not is_named else None,
+            own=_podman_service.socket_of(self._context.work_dir),
         )
-        return connect(kind, found)
+        may_serve = kind == "podman" and sys.platform == "linux" and any(place.source == USUAL for place in places)
+        return connect(kind, places, may_serve=may_serve)
 
 
-def connect(kind: str, places: Sequence[Candidate]) -> Engine:
+def connect(kind: str, places: Sequence[Candidate], *, may_serve: bool = False) -> Engine:
     """Return the first engine that answers.
 
     :param kind: ``docker``, ``podman`` or ``orbstack``.
-    :raises DriverError: none answers, the user may not use it, it is too old, or the docker SDK is missing.
+    :param may_serve: serve Podman's API ourselves, while this program runs, where it does not answer.
+    :raises DriverError: none answers, the user may not use it, it is too old, what it needs of us is missing, or the
+        docker SDK is.
     """
     name = _NAMES.get(kind, kind)
     try:
@@ -211,26 +179,51 @@ def connect(kind: str, places: Sequence[Candidate]) -> Engine:
     except ImportError as error:
         why = f"{name} is reached through the Python package docker, which {sys.executable} does not have"
         raise DriverError(Problem(name, why, "Install it: pip install 'docker>=7.1'.")) from error
-    tried = []
-    forbidden: Problem | None = None
+    tried: list[str] = []
+    forbidden: list[Problem] = []
     for place in places:
-        try:
-            engine = _open(place)
-        except PermissionError:
-            forbidden = forbidden or _forbidden(name, place)
-            tried.append(f"{place.url}: permission denied")
-            continue
-        except OSError as error:
-            tried.append(f"{place.url}: {_in_words(error)}")
-            continue
-        if kind == "podman" and not engine.is_podman and place.source == "DOCKER_HOST":
-            tried.append(f"{place.url}: is {engine.name}, not Podman")
-            continue
-        return engine
-    if forbidden is not None:
-        raise DriverError(forbidden)
+        engine = _attempt(kind, place, tried, forbidden)
+        if engine is not None:
+            return engine
+    if may_serve and _podman_service.is_installed():
+        path = _podman_service.serve_briefly()
+        return dataclasses.replace(_open(Candidate(f"unix://{path}")), is_brief=True)
+    if forbidden:
+        raise DriverError(forbidden[0])
+    if may_serve:
+        raise DriverError(_podman_service.missing())
     remedy = f"{_HOW_TO_START.get(kind, 'Start it')}, or set deployment.engine_url."
+    if places and all(place.url.startswith("tcp://") for place in places):
+        remedy = "See that it listens there. Where it wants TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH."
+        if places[0].tls is not None:
+            remedy = (
+                f"See that it listens there, and that {places[0].tls} holds what it wants: ca.pem, cert.pem, key.pem."
+            )
     raise DriverError(Problem(name, f"{name} does not answer (tried {'; '.join(tried)})", remedy))
+
+
+def _attempt(kind: str, place: Candidate, tried: list[str], forbidden: list[Problem]) -> Engine | None:
+    """Return the engine at a place, or note why there is none.
+
+    :raises DriverError: what was named on purpose cannot be reached as it was named.
+    """
+    name = _NAMES.get(kind, kind)
+    problem = certificate_problem(place, name)
+    if problem is not None:
+        raise DriverError(problem)
+    try:
+        engine = _open_over_ssh(place, name) if place.url.startswith("ssh://") else _open(place)
+    except PermissionError:
+        forbidden.append(_forbidden(name, place))
+        tried.append(f"{place.url}: permission denied")
+        return None
+    except OSError as error:
+        tried.append(f"{place.url}: {_in_words(error, place)}")
+        return None
+    if kind == "podman" and not engine.is_podman and place.source == "DOCKER_HOST":
+        tried.append(f"{place.url}: is {engine.name}, not Podman")
+        return None
+    return engine
 
 
 def _open(place: Candidate) -> Engine:
@@ -255,7 +248,20 @@ def _open(place: Candidate) -> Engine:
         raise DriverError(Problem(name, why, "Install Docker 20.10 or Podman 4 or newer."))
     api = _client(place, spoken)
     api.timeout = _REQUEST_SECONDS
-    return Engine(api, place.url, name, _numbers(about.get("Version", "")), owner)
+    return Engine(api, place.url, name, _numbers(about.get("Version", "")), owner, place)
+
+
+def _open_over_ssh(place: Candidate, name: str) -> Engine:
+    tunnel = Tunnel(place.url, name)
+    try:
+        engine = _open(Candidate(f"unix://{tunnel.socket}"))
+    except OSError:
+        problem = _docker_ssh.explain_refusal(place.url, name, tunnel.words())
+        tunnel.close()
+        if problem is not None:
+            raise DriverError(problem) from None
+        raise
+    return dataclasses.replace(engine, url=place.url, owner=None, place=place, tunnel=tunnel)
 
 
 def _version(place: Candidate) -> dict[str, Any]:
@@ -284,10 +290,32 @@ def _client(place: Candidate, version: str) -> APIClient:
     return api
 
 
-def _in_words(error: OSError) -> str:
+def _in_words(error: OSError, place: Candidate) -> str:
     if isinstance(error, FileNotFoundError):
         return "not there"
-    return (error.strerror or str(error)).lower()
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError):
+            return _tls.reason(cause, "it")
+    text = str(error)
+    if "HTTP request to an HTTPS server" in text:
+        return "it wants TLS"
+    if place.tls is not None and "Connection aborted" in text:
+        return "it closed the connection; it may not accept the certificate in " + str(place.tls)
+    words = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    return (words[-1] if words else text).lower()
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that it came from, as the SDK and its transport wrap them."""
+    left: list[Any] = [error]
+    seen: set[int] = set()
+    while left:
+        one = left.pop(0)
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            left += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
 
 
 def _forbidden(name: str, place: Candidate) -> Problem:
@@ -302,13 +330,6 @@ def _forbidden(name: str, place: Candidate) -> Problem:
     return Problem(name, f"{name} may not be used by uid {os.getuid()}: its socket {path} denies it", remedy)
 
 
-def _with_tls(url: str, source: str, env: Mapping[str, str], home: Path) -> Candidate:
-    verify, folder = env.get("DOCKER_TLS_VERIFY"), env.get("DOCKER_CERT_PATH")
-    if not url.startswith("tcp://") or not (verify or folder):
-        return Candidate(url, source)
-    return Candidate(url, source, Path(folder or home / ".docker"), bool(verify))
-
-
 def _tls_config(place: Candidate) -> Any:
     if place.tls is None:
         return False
@@ -321,18 +342,6 @@ def _tls_config(place: Candidate) -> Any:
         ca_cert=str(authority) if authority.exists() else None,
         verify=place.verify,
     )
-
-
-def _sockets(paths: Sequence[Path]) -> list[Candidate]:
-    return [Candidate(f"unix://{path}", "the usual place") for path in paths]
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # the docker command's own file; without it there is no context
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _numbers(version: str) -> tuple[int, ...]:

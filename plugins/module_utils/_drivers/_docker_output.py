@@ -7,32 +7,23 @@ The engine's framed stream is taken apart, lines are put together, replicas are 
 
 from __future__ import annotations
 
-import contextlib
-import heapq
-import queue
-import re
 import struct
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from .._errors import ProvisioningError
 from ._base import LogLine
 from ._docker_engine import Engine
 from ._docker_errors import engine_errors
+from ._log_streams import decoded, split_stamp, together
 
 if TYPE_CHECKING:
     from requests import Response
 
 Stream = Literal["stdout", "stderr"]
-_Source = Callable[[], Iterator[LogLine]]
 
 _HEADER = struct.Struct(">BxxxI")
 _STREAMS: dict[int, Stream] = {0: "stdout", 1: "stdout", 2: "stderr"}
-_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d) ")
 
 
 def read_logs(
@@ -46,13 +37,7 @@ def read_logs(
     :raises DriverError: the engine does not answer.
     """
     sources = [partial(_container_lines, engine, name, service, follow, tail) for name in containers]
-    if len(sources) == 1:
-        yield from sources[0]()
-    elif follow:
-        yield from _Together(sources)
-    else:
-        merged = heapq.merge(*(source() for source in sources), key=lambda line: line.time or 0.0)
-        yield from merged if tail is None else deque(merged, maxlen=tail)
+    yield from together(sources, follow=follow, tail=tail)
 
 
 def frames(read: Callable[[int], bytes]) -> Iterator[tuple[Stream, bytes]]:
@@ -69,15 +54,15 @@ def lines(parts: Iterable[tuple[Stream, bytes]], service: str) -> Iterator[LogLi
     """Put frames together to lines. Each frame begins with the time at which it was written."""
     unfinished: dict[Stream, tuple[float | None, bytes]] = {}
     for stream, data in parts:
-        written, text = _split_stamp(data)
+        written, text = split_stamp(data)
         first, before = unfinished.pop(stream, (written, b""))
         *whole, rest = (before + text).split(b"\n")
         for line in whole:
-            yield LogLine(service, _decoded(line), stream, first)
+            yield LogLine(service, decoded(line), stream, first)
         if rest:
             unfinished[stream] = (first, rest)
     for stream, (first, rest) in unfinished.items():
-        yield LogLine(service, _decoded(rest), stream, first)
+        yield LogLine(service, decoded(rest), stream, first)
 
 
 def _container_lines(engine: Engine, container: str, service: str, follow: bool, tail: int | None) -> Iterator[LogLine]:
@@ -124,57 +109,3 @@ def _run(engine: Engine, run: str, timeout: float) -> str:
         return b"".join(data for _stream, data in frames(response.raw.read)).decode(errors="replace")
     finally:
         response.close()
-
-
-class _Together:
-    """Follows several at once: each is read by a thread of its own, which ends with its source or with the reader."""
-
-    def __init__(self, sources: Sequence[_Source]) -> None:
-        self._sources = sources
-        self._found: queue.Queue[LogLine | ProvisioningError | None] = queue.Queue(maxsize=1000)
-        self._stopped = threading.Event()
-
-    def __iter__(self) -> Iterator[LogLine]:
-        for source in self._sources:
-            threading.Thread(target=self._read, args=[source], daemon=True).start()
-        going = len(self._sources)
-        try:
-            while going:
-                item = self._found.get()
-                if isinstance(item, ProvisioningError):
-                    raise item
-                if item is None:
-                    going -= 1
-                else:
-                    yield item
-        finally:
-            self._stopped.set()
-
-    def _read(self, source: _Source) -> None:
-        try:
-            for line in source():
-                self._put(line)
-                if self._stopped.is_set():
-                    return
-            self._put(None)
-        except ProvisioningError as error:
-            self._put(error)
-
-    def _put(self, item: LogLine | ProvisioningError | None) -> None:
-        while not self._stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                self._found.put(item, timeout=1.0)
-                return
-
-
-def _split_stamp(data: bytes) -> tuple[float | None, bytes]:
-    match = _STAMP.match(data)
-    if match is None:
-        return None, data
-    zone = "+00:00" if match[3] == b"Z" else match[3].decode()
-    seconds = datetime.fromisoformat(match[1].decode() + zone).astimezone(UTC).timestamp()
-    return seconds + float(match[2] or 0), data[match.end() :]
-
-
-def _decoded(line: bytes) -> str:
-    return line.removesuffix(b"\r").decode(errors="replace")

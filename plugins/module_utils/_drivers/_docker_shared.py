@@ -83,13 +83,16 @@ def network_choices(context: Context, service: ServiceDefinition) -> list[tuple[
     return [(context.network,), *((name, f"{context.project}-{name}") for name in block(service).networks)]
 
 
-def remove_networks(engine: Engine, context: Context) -> list[str]:
+def remove_networks(engine: Engine, context: Context, labels: Mapping[str, str] | None = None) -> list[str]:
     """Remove our networks that no container uses, running or not, and return their names.
 
+    :param labels: only those that have these labels, too.
     :raises DriverError: one cannot be removed.
     """
     removed = []
     for network in _owned(engine.api.networks, context):
+        if not (labels or {}).items() <= (network.get("Labels") or {}).items():
+            continue
         with engine_errors(network["Name"]):
             users = _users(engine, network)
         if not users and _remove_network(engine, network):

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import _process
+from .._build import build
+from .._errors import ConfigurationError
 from .._process import ProcessIdentity
 from .._state import PidRecord
 
@@ -108,13 +110,9 @@ def _read(pid: int) -> Mark | None:
 
 def _parse(text: bytes) -> Mark | None:
     try:
-        mark = Mark(**json.loads(text))
-    except (ValueError, TypeError):
+        return build(Mark, json.loads(text))
+    except (ValueError, ConfigurationError):
         return None
-    texts = (mark.work_dir, mark.service, mark.digest)
-    numbers = (mark.replica, mark.launched)
-    fits = all(isinstance(text, str) for text in texts) and all(type(number) is int for number in numbers)
-    return mark if fits else None
 
 
 def _owner(marked: Marked) -> int | None:

@@ -13,11 +13,15 @@ from ._base import Context, Driver
 from .binary import BinaryDriver
 from .compose import ComposeDriver
 from .docker import DockerDriver
+from .kubernetes import KubernetesDriver
+from .remote import RemoteDriver
 
 DRIVERS: dict[str, type[Driver]] = {
     BinaryDriver.mode: BinaryDriver,
     ComposeDriver.mode: ComposeDriver,
     DockerDriver.mode: DockerDriver,
+    KubernetesDriver.mode: KubernetesDriver,
+    RemoteDriver.mode: RemoteDriver,
 }
 
 

@@ -18,6 +18,7 @@ from .. import _cgroups, _download, _events, _logs, _ports, _process
 from .._errors import DriverError, Problem, raise_if_any
 from .._model import BinaryDeployment, ServiceDefinition
 from .._paths import FILE_MODE, make_directory
+from .._replicas import for_replica
 from .._state import PidRecord, PidStore
 from . import _launch, _marks, _sessions
 from ._base import ABSENT, Context, Driver, LogLine, Observation
@@ -231,7 +232,7 @@ class BinaryDriver(Driver):
         return records
 
     def _launch(self, service: ServiceDefinition, digest: str, replica: int) -> PidRecord:
-        binary = _block(service)
+        binary = for_replica(service, _block(service), replica)
         executable = self._executable(binary)
         if executable is None:
             raise DriverError(missing(service, binary))

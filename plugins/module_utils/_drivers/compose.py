@@ -30,6 +30,7 @@ from ._compose_command import ComposeFailed
 from ._compose_containers import Container
 from ._compose_errors import file_problems, reading_problem
 from ._compose_file import (
+    LABEL_PROJECT,
     Model,
     block,
     document,
@@ -263,7 +264,7 @@ class ComposeDriver(Driver):
         known, project = {one.id for one in before}, project_of(service, self.context.project)
         found = containers.of_installation(engine, self.context)
         containers.remove(engine, service, [one for one in found if one.id not in known and one.project == project])
-        containers.remove_networks(engine, self.context, project)
+        _docker_shared.remove_networks(engine, self.context, {LABEL_PROJECT: project})
 
     def _leave_other_places(self, engine: Engine, service: ServiceDefinition, before: Collection[Container]) -> None:
         """Take it away from another Compose project, or another service of the file, that it came from before."""
@@ -284,7 +285,7 @@ class ComposeDriver(Driver):
         for one in needless:
             containers.remove(engine, service, [one])
         for project in {one.project for one in leaving}:
-            containers.remove_networks(engine, self.context, project)
+            _docker_shared.remove_networks(engine, self.context, {LABEL_PROJECT: project})
 
 
 def _observation(service: ServiceDefinition, found: Sequence[Container], now: float) -> Observation:

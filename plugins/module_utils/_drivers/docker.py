@@ -30,6 +30,7 @@ from ._docker_images import Images, check_build
 from ._docker_mounts import check_mounts, prepare_mounts
 from ._docker_observe import ENDED, Instance, instances, observation
 from ._docker_render import LABEL_SERVICE, block, container_names, ownership, template_of
+from ._docker_rootless import port_problems
 from ._docker_signals import is_deaf
 
 # Podman leaves ports below 1024 to root even inside a container, Docker does not: the same definition runs on both.
@@ -68,6 +69,7 @@ class DockerDriver(Driver):
             problems = _docker_render.check_document(settings, service)
             problems += self._check_foreigners(engine, service)
             problems += self._check_image(engine, service)
+            problems += port_problems(engine, service)
             problems += _check_addresses(engine, service)
             mounts = _docker_render.volumes(settings, service.name)
             return problems + check_mounts(service, mounts, self.context.work_dir, engine)
@@ -135,7 +137,7 @@ class DockerDriver(Driver):
 
         :raises DriverError: one cannot be made.
         """
-        _docker_shared.make_shared(self._connection.engine(), self.context, services)
+        _docker_shared.make_shared(self._connection.keep(), self.context, services)
 
     def start(self, service: ServiceDefinition, observation: Observation, digest: str) -> Observation:
         """Create and start its containers, as many as there are to be; those made from something else are replaced.
@@ -204,6 +206,14 @@ class DockerDriver(Driver):
         :raises DriverError: one cannot be removed.
         """
         return _docker_shared.remove_volumes(self._connection.engine(), self.context)
+
+    def release(self) -> None:
+        """End Podman's API, if we serve it and have no container any more.
+
+        :raises DriverError: it does not end, or no engine answers.
+        """
+        if not self._instances(self._connection.engine(), None):
+            self._connection.release()
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 

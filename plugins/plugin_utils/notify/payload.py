@@ -157,7 +157,9 @@ def _advance_step(state: RunProgress, event: Event) -> tuple[RunProgress, Notifi
 
 def _advance_service(state: RunProgress, event: Event) -> tuple[RunProgress, NotificationPayload]:
     service = str(event.service)
-    services = state.services if event.kind == kinds.SERVICE_WARNING else {**state.services, service: event.kind}
+    services = state.services
+    if event.kind != kinds.SERVICE_WARNING:
+        services = {**services, str(event.subject): event.kind}
     moved = _measure(replace(state, services=services, expected_services=_expected(state, event)))
     metadata = {"service": service, "status": event.kind.rpartition(".")[2], **event.data}
     return moved, _payload("progress", moved, event, metadata=metadata)

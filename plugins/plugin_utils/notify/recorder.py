@@ -177,10 +177,10 @@ class RunRecorder:
         for event in JournalFollower(self.journal.path, offset=self.offset).read():
             if event.service is None or event.kind == kinds.SERVICE_WARNING:
                 continue
-            known = services.get(event.service, {})
+            known = services.get(str(event.subject), {})
             told = {key: event.data[key] for key in _TOLD_OF_SERVICES if key in event.data}
             status = {"status": event.kind.rpartition(".")[2], "reason": ""}
-            services[event.service] = {**known, **status, **told}
+            services[str(event.subject)] = {**known, **status, **told}
         return services
 
 

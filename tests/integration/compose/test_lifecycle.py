@@ -166,6 +166,10 @@ def test_containers_of_other_modes_reach_it_by_its_name(bench):
     check = CommandHealthCheck(type="command", command=["wget", "-qO-", "http://ledger:8080/"])
     assert docker.execute(other, check) == (0, "hello\n")
     assert docker.observe([docker_service("ledger")])["ledger"] is ABSENT, "it is not one of the docker driver's"
+    assert bench.see(bench.service("other")) is ABSENT, "nor the other way round"
+    assert [one.name for one in bench.driver.find()] == ["ledger"]
+    bench.remove(ledger)
+    assert bench.networks() == [bench.context.network], "which is in use"
 
 
 def test_variables_reach_the_file_and_the_container_with_secrets_filled_in(bench):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import socket
 import socketserver
 import ssl
@@ -13,8 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.provisioning.platform.plugins.module_utils._drivers._docker_engine import candidates, connect
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._docker_engine import (
+    candidates,
+    connect,
+    current_context,
+)
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import DriverError
+
+from tests.fixtures.authority import Authority
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +89,47 @@ def test_an_engine_behind_tls_is_reached_with_the_certificates_of_the_environmen
     engine.api.close()
 
 
-@pytest.mark.parametrize("settings", [{}, {"DOCKER_TLS_VERIFY": "1"}])
-def test_an_engine_behind_tls_is_not_reached_without_them(remote_url, tmp_path, settings):
-    env = {"DOCKER_HOST": remote_url, **settings}
-    with pytest.raises(DriverError, match="Docker does not answer"):
+@pytest.mark.parametrize(
+    ("settings", "files", "expected"),
+    [
+        ({}, (), "Where it wants TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"),
+        ({"DOCKER_TLS_VERIFY": "1"}, (), r"the certificates for .* are not there: \S+/ca.pem"),
+        ({"DOCKER_TLS_VERIFY": "1"}, ("ca.pem",), "wants a client certificate|closed the connection"),
+        ({"DOCKER_TLS_VERIFY": "1"}, ("strange/ca.pem",), "the certificate of it is not trusted"),
+    ],
+)
+def test_an_engine_behind_tls_is_not_reached_without_them(
+    remote_url, certificates, tmp_path, settings, files, expected
+):
+    strange = Authority(tmp_path / "elsewhere")
+    for name in files:
+        source = strange.file if name.startswith("strange") else certificates / name
+        (tmp_path / Path(name).name).write_bytes(source.read_bytes())
+    env = {"DOCKER_HOST": remote_url, **settings, **({"DOCKER_CERT_PATH": str(tmp_path)} if settings else {})}
+    with pytest.raises(DriverError, match=expected):
         connect("docker", candidates("docker", env=env, home=tmp_path, uid=0))
+
+
+def test_a_context_with_certificates_is_followed(remote_url, certificates, tmp_path):
+    digest = hashlib.sha256(b"far").hexdigest()
+    meta, tls = tmp_path / "contexts/meta" / digest, tmp_path / "contexts/tls" / digest / "docker"
+    meta.mkdir(parents=True)
+    tls.mkdir(parents=True)
+    (meta / "meta.json").write_text(json.dumps({"Name": "far", "Endpoints": {"docker": {"Host": remote_url}}}))
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tls / name).write_bytes((certificates / name).read_bytes())
+    context = current_context({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "far"}, tmp_path)
+    engine = connect("docker", candidates("docker", env={}, home=tmp_path, uid=0, context=context))
+    assert engine.api.ping()
+    assert engine.environment == {"DOCKER_HOST": remote_url, "DOCKER_CERT_PATH": str(tls), "DOCKER_TLS_VERIFY": "1"}
+    engine.api.close()
+
+
+def test_orbstacks_socket_is_found_in_the_home_of_the_user(docker_url, tmp_path):
+    folder = tmp_path / ".orbstack" / "run"
+    folder.mkdir(parents=True)
+    (folder / "docker.sock").symlink_to(docker_url.removeprefix("unix://"))
+    engine = connect("orbstack", candidates("orbstack", env={}, home=tmp_path, uid=501))
+    assert engine.url == f"unix://{folder}/docker.sock"
+    assert engine.api.ping()
+    engine.api.close()

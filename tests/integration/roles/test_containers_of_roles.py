@@ -31,7 +31,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir, make_directory
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import digest_of
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import SecretStore
-from ansible_collections.provisioning.platform.plugins.module_utils._wait import wait_for_service
+from ansible_collections.provisioning.platform.plugins.module_utils._wait import verify_service, wait_for_service
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
     DeploymentConfig,
     ServiceOverride,
@@ -43,14 +43,15 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.secret_value
 from tests.fixtures.standins import build_standins
 
 ROLES = Path(__file__).parents[3] / "roles"
-CONTAINERS = ("coredns", "gitea", "oci-registry", "api-gateway")
+PROCESSES = ("orchestrator", "control-center", "api-server", "mcp-server")
+WATCHERS = ("prometheus", "alertmanager", "grafana", "loki", "tempo", "openbao")
+CONTAINERS = ("coredns", "gitea", "oci-registry", "postgres", *WATCHERS, "api-gateway")
 
 
 def test_every_service_of_a_container_becomes_healthy_and_passes_its_verification(host):
-    for name in ("coredns", "gitea", "oci-registry"):
+    for name in CONTAINERS[:-1]:
         host.start(name)
-        for check in host.services[name].verify:
-            result = check_health(check)
+        for result in verify_service(host.services[name], host.driver):
             assert result.healthy, f"{name}: {result.reason}"
 
 
@@ -79,7 +80,14 @@ def test_the_registry_lets_the_generated_password_in_and_no_other(host):
 
 
 @pytest.mark.parametrize(
-    ("name", "file"), [("coredns", "Corefile"), ("gitea", "app.ini"), ("oci-registry", "htpasswd")]
+    ("name", "file"),
+    [
+        ("coredns", "Corefile"),
+        ("gitea", "app.ini"),
+        ("oci-registry", "htpasswd"),
+        ("postgres", "databases.sql"),
+        ("openbao", "openbao.hcl"),
+    ],
 )
 def test_a_stand_in_fails_without_its_configuration(host, name, file):
     host.write(name)
@@ -165,7 +173,7 @@ def host(request, tmp_path, free_ports, images_on) -> Iterator[Host]:
     images_on(url)
     layout = WorkDir(tmp_path / "work")
     make_directory(layout.root)
-    services = resolved(layout.root, free_ports(7))
+    services = resolved(layout.root, free_ports(20))
     secrets = SecretStore(layout.secrets)
     for name, values in missing(ServiceRegistry(services=services), {}, generate=True).items():
         secrets.write(name, values)
@@ -204,16 +212,16 @@ def free_ports() -> Callable[[int], list[int]]:
 
 
 def resolved(work_dir: Path, ports: list[int]) -> dict[str, ServiceDefinition]:
-    dns, health, ready, web, ssh, registry, gateway = ports
-    changes = {
-        "coredns": {"port": dns, "ports": {"health": health, "ready": ready}},
-        "gitea": {"port": web, "ports": {"ssh": ssh}},
-        "oci-registry": {"port": registry},
-        "api-gateway": {"port": gateway, "mode": "docker"},
-        # They are not started here; a gateway in a container could not call them on loopback.
-        **{name: {"bind_address": "0.0.0.0"} for name in ("orchestrator", "control-center", "mcp-server")},
-    }
+    """The containers of the enterprise profile, each port another one."""
+    left = iter(ports)
+    changes: dict[str, dict[str, object]] = {name: {"port": next(left), "mode": "docker"} for name in CONTAINERS}
+    changes["coredns"]["ports"] = {"health": next(left), "ready": next(left)}
+    changes["gitea"]["ports"] = {"ssh": next(left)}
+    changes["tempo"]["ports"] = {"otlp-grpc": next(left), "otlp-http": next(left)}
+    # They are not started here; a gateway in a container could not call them on loopback.
+    changes |= {name: {"bind_address": "0.0.0.0"} for name in PROCESSES}
     overrides = [ServiceOverride(name=name, settings=settings) for name, settings in changes.items()]
-    config = UnattendedInstallConfig(work_dir=str(work_dir), deployment=DeploymentConfig(services=overrides))
+    deployment = DeploymentConfig(services=overrides, mode="Enterprise")
+    config = UnattendedInstallConfig(work_dir=str(work_dir), deployment=deployment)
     platform = resolve(config, home=str(work_dir), roles_dir=ROLES, env={})
     return {name: platform.registry.services[name] for name in CONTAINERS}

@@ -93,7 +93,7 @@ def check_plays(document: list[dict[str, Any]], folder: Path) -> None:
             assert (ROLES / name / "meta" / "argument_specs.yml").is_file(), f"there is no role {role}"
             own = {key: value for key, value in rendered(variables).items() if key.endswith("_service")}
             settings = {key: value for key, value in variables.items() if key in TOP_LEVEL_KEYS and key != "registry"}
-            assert set(variables) <= {*own, *settings, "registry", "service_name"}
+            assert set(variables) <= {*own, *settings, "registry", "service_name", "compose_export"}
             check_variables(own, folder, settings)
         for task in play.get("tasks", ()):
             for module, arguments in task.items():

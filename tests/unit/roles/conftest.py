@@ -21,16 +21,20 @@ WORK_DIR = "/var/lib/provisioning"
 
 @pytest.fixture(scope="session")
 def resolved() -> Callable[..., Mapping[str, ServiceDefinition]]:
-    """Resolves the solo profile; ``changes`` are by service, the rest is of the table ``deployment``."""
+    """Resolves a profile, solo by default; ``changes`` are by service, the rest is of the table ``deployment``."""
 
     def make(
-        changes: Mapping[str, dict[str, Any]] | None = None, *, work_dir: Path | str = WORK_DIR, **deployment: Any
+        changes: Mapping[str, dict[str, Any]] | None = None,
+        *,
+        work_dir: Path | str = WORK_DIR,
+        environment: Mapping[str, str] | None = None,
+        **deployment: Any,
     ) -> Mapping[str, ServiceDefinition]:
         services = [ServiceOverride(name=name, settings=settings) for name, settings in (changes or {}).items()]
         config = UnattendedInstallConfig(
             work_dir=str(work_dir), deployment=DeploymentConfig(services=services, **deployment)
         )
-        return resolve(config, home="/root", roles_dir=ROLES, env={}).registry.services
+        return resolve(config, home="/root", roles_dir=ROLES, env=environment or {}).registry.services
 
     return make
 
@@ -43,3 +47,13 @@ def text_of() -> Callable[[ServiceDefinition, str], str]:
         return next(file.content or "" for file in service.config if Path(file.dest).name == name)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def cluster_services() -> Mapping[str, ServiceDefinition]:
+    """All roles' services on the platform Kubernetes."""
+    names = sorted(path.parents[1].name.replace("_", "-") for path in ROLES.glob("*/meta/service.yml"))
+    # Some can only be processes; pods reach them where they listen.
+    deployment = DeploymentConfig(platform="Kubernetes", domain="box.example", bind_address="0.0.0.0")
+    config = UnattendedInstallConfig(work_dir=WORK_DIR, deployment=deployment)
+    return resolve(config, home="/root", roles_dir=ROLES, env={}, only=names).registry.services

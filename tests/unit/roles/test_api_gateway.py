@@ -44,8 +44,12 @@ def caddyfile(resolved, text_of):
             "gitea": {"bind_address": "::"},
         },
         {"gitea": {"mode": "remote", "deployment": {"remote": {"url": "https://git.example.com"}}}},
+        {
+            "orchestrator": {"port": 8280, "deployment": {"binary": {"replicas": 2}}},
+            "mcp-server": {"deployment": {"binary": {"replicas": 3}}},
+        },
     ],
-    ids=["all", "few", "variables", "container", "ipv6", "remote"],
+    ids=["all", "few", "variables", "container", "ipv6", "remote", "replicas"],
 )
 def test_caddy_accepts_the_configuration_and_finds_it_well_formatted(caddyfile, changes, tmp_path):
     path = tmp_path / "Caddyfile"
@@ -54,6 +58,15 @@ def test_caddy_accepts_the_configuration_and_finds_it_well_formatted(caddyfile, 
     verdict = subprocess.run(command, capture_output=True, text=True, timeout=30, env={"HOME": str(tmp_path)})
     assert verdict.returncode == 0, verdict.stderr
     assert "not formatted" not in verdict.stderr
+
+
+def test_replicas_are_all_named_and_a_client_of_the_mcp_server_stays_with_one(caddyfile):
+    replicas = {"deployment": {"binary": {"replicas": 2}}}
+    text = caddyfile({"orchestrator": {"port": 8280, **replicas}, "mcp-server": replicas})
+    assert re.findall(r"reverse_proxy (.*) \{\n\s+#.*\n\s+lb_policy (\w+)", text) == [
+        ("http://127.0.0.1:8280 http://127.0.0.1:8281", "least_conn"),
+        ("http://127.0.0.1:8084 http://127.0.0.1:8085", "client_ip_hash"),
+    ]
 
 
 def test_what_is_not_installed_has_no_path(caddyfile):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config import load_file
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
     DeploymentConfig,
@@ -20,6 +21,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model
     UnattendedInstallConfig,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.documents import read_document
+from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import resolve
 
 ROOT = Path(__file__).parents[3]
 
@@ -73,6 +75,81 @@ def test_it_has_the_seven_services_of_which_three_are_required(yaml_example):
     required = {service["name"]: service["required"] for service in yaml_example["deployment"]["services"]}
     assert len(required) == 7
     assert {name for name, value in required.items() if value} == {"orchestrator", "control-center", "api-gateway"}
+
+
+#: profile: platform, services, required ones
+PROFILES_OF_EXAMPLES = {
+    "multi-user": ("Docker", 8, {"orchestrator", "control-center", "api-gateway", "postgres", "gitea"}),
+    "cicd": (
+        "Docker",
+        9,
+        {"orchestrator", "control-center", "api-gateway", "api-server", "postgres", "gitea", "oci-registry"},
+    ),
+    "enterprise": (
+        "Kubernetes",
+        15,
+        {"orchestrator", "control-center", "api-gateway", "api-server", "postgres", "gitea", "oci-registry", "coredns"}
+        | {"prometheus", "alertmanager", "grafana"},
+    ),
+}
+ENVIRONMENT = {
+    "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/x",
+    "WEBHOOK_URL": "https://ci.example.com/hook",
+    "WEBHOOK_TOKEN": "let-me-in",
+    "PAGERDUTY_ROUTING_KEY": "0123456789abcdef",
+}
+
+
+@pytest.mark.parametrize("name", PROFILES_OF_EXAMPLES)
+def test_both_files_of_a_profile_say_the_same(name):
+    assert read_document(ROOT / "examples" / f"{name}.toml") == read_document(ROOT / "examples" / f"{name}.yml")
+
+
+@pytest.mark.parametrize("name", PROFILES_OF_EXAMPLES)
+def test_a_profile_has_its_services_as_its_example_says(name):
+    platform, count, required = PROFILES_OF_EXAMPLES[name]
+    config = load_file(ROOT / "examples" / f"{name}.yml", env=ENVIRONMENT).config
+    installed = resolve(config, home="/root", roles_dir=ROOT / "roles", env={})
+    assert (config.deployment.platform, config.deployment.profile) == (platform, name)
+    assert len(installed.registry.services) == count
+    assert {service.name for service in config.deployment.services} == set(installed.registry.services)
+    assert {name for name, service in installed.registry.services.items() if service.required} == required
+    assert installed.warnings == ()
+
+
+@pytest.mark.parametrize(("name", "host"), [("multi-user", "hooks.slack.com"), ("enterprise", "events.pagerduty.com")])
+def test_people_are_told_of_the_end_and_not_of_every_step(name, host):
+    told = load_file(ROOT / "examples" / f"{name}.yml", env=ENVIRONMENT).config.notifications
+    assert f"https://{host}/" in told.webhook_url
+    assert (told.notify_progress, told.notify_completion, told.notify_failure) == (False, True, True)
+
+
+def test_a_pipeline_is_told_everything_and_logs_are_detailed():
+    config = load_file(ROOT / "examples" / "cicd.yml", env=ENVIRONMENT).config
+    assert config.notifications.notify_progress
+    assert config.notifications.headers["Authorization"] == "Bearer let-me-in"
+    assert (config.verbose, config.env_vars["LOG_LEVEL"]) == (True, "debug")
+
+
+@pytest.mark.parametrize("name", PROFILES_OF_EXAMPLES)
+def test_what_a_webhook_needs_comes_from_the_environment_and_is_missed_by_name(name):
+    with pytest.raises(ConfigurationError, match=r"\$\{(SLACK_WEBHOOK_URL|WEBHOOK_URL|PAGERDUTY_ROUTING_KEY)\}"):
+        load_file(ROOT / "examples" / f"{name}.toml", env={})
+
+
+def test_what_keeps_nothing_runs_twice_in_the_enterprise():
+    config = load_file(ROOT / "examples" / "enterprise.yml", env=ENVIRONMENT).config
+    services = resolve(config, home="/root", roles_dir=ROOT / "roles", env={}).registry.services
+    replicas = {name: service.deployment.kubernetes.replicas for name, service in services.items()}
+    assert {name for name, number in replicas.items() if number >= 2} == {
+        "orchestrator",
+        "control-center",
+        "api-gateway",
+        "api-server",
+        "mcp-server",
+        "coredns",
+        "grafana",
+    }
 
 
 def test_nobody_is_notified_unless_asked(yaml_example):

@@ -52,7 +52,7 @@ def test_another_account_is_a_secret_and_a_name_in_a_list(registry, text_of):
         }
     )
     assert text_of(service, "htpasswd").split() == [
-        f"${{secret.oci-registry.{name}_htpasswd}}" for name in ("admin", "alice", "ci")
+        f"${{secret.oci-registry.{name}_htpasswd}}" for name in ("admin", "alice", "ci", "metrics")
     ]
     assert {"users": ["alice"], "actions": ["read"]} in access_of(service, text_of)["repositories"]["**"]["policies"]
 

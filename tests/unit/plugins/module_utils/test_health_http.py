@@ -285,4 +285,4 @@ def test_a_bundle_that_cannot_be_used_is_named(tls_port: int, tmp_path: Path, co
 def test_plain_text_where_tls_is_expected_is_unhealthy(port: int) -> None:
     result = _http(f"https://127.0.0.1:{port}/", verify_tls=False)
     assert not result.healthy
-    assert result.reason.startswith(f"https://127.0.0.1:{port}/: ")
+    assert result.reason == f"https://127.0.0.1:{port}/ does not speak TLS"

@@ -8,6 +8,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.definition_c
 DOCKER = {"image": "x"}
 HTTP = {"type": "http", "url": "http://127.0.0.1:1/h"}
 DNS = {"type": "dns", "name": "a.local", "port": 53}
+HTTPS = "https://x.example"
 DOWNLOAD = {"url": "https://x.example/f", "sha256": "0" * 64}
 
 
@@ -47,9 +48,37 @@ DOWNLOAD = {"url": "https://x.example/f", "sha256": "0" * 64}
         ({"compose": {"file": "/c", "env_files": ["e"]}}, "x.deployment.compose.env_files[0]: 'e' is not an absolute"),
         ({"compose": {"file": "/c", "project": "My Shop"}}, "x.deployment.compose.project: 'My Shop' is no name of a"),
         ({"compose": {"file": "/c", "env": {"A-B": 1}}}, "x.deployment.compose.env"),
-        ({"kubernetes": {"chart": {"chart": "c"}, "manifests": ["/m"]}}, "kubernetes: has a chart and manifests"),
+        ({"kubernetes": {"chart": {"chart": "/c"}, "manifests": ["/m"]}}, "kubernetes: has a chart and manifests"),
         ({"remote": {"url": "box"}}, "x.deployment.remote.url: 'box' is not a URL"),
         ({"remote": {"url": "http://[x"}}, "x.deployment.remote.url: 'http://[x' is not a URL"),
+        ({"remote": {"url": "ftp://x.example"}}, "url: does not say which port of x.example is meant"),
+        ({"remote": {"url": "postgres://me:pw@x.example"}}, "url: holds a password, which would be kept in records"),
+        ({"remote": {"url": HTTPS, "ca_file": "ca.pem"}}, "x.deployment.remote.ca_file: 'ca.pem' is not an absolute"),
+        ({"remote": {"url": HTTPS, "client_key": "/k"}}, "remote.client_certificate: is missing, although there is a"),
+        (
+            {"remote": {"url": HTTPS, "token": "hunter2"}},
+            (
+                "remote.token: is written out, and would be kept in records. "
+                "Declare it, secrets: {token: {environment: NAME}}, and write ${secret.token} as the token."
+            ),
+        ),
+        (
+            {"remote": {"url": "http://x.example", "token": "${secret.x.token}"}},
+            "x.deployment.remote.token: would be sent unencrypted. Use https.",
+        ),
+        ({"health": {**HTTP, "client_certificate": "c"}}, "x.health.client_certificate: 'c' is not an absolute path"),
+        (
+            {"health": {**HTTP, "headers": {"Authorization": "Bearer hunter2"}}},
+            "x.health.headers.Authorization: is written out, and would be kept in records",
+        ),
+        ({"secrets": {"p": {"environment": "A B"}}}, "secrets.p.environment.A B: is not the name of an environment"),
+        (
+            {"secrets": {"p": {}, "line": {"format": "htpasswd", "of": "p", "user": "a", "environment": "A"}}},
+            (
+                "x.secrets.line.environment: cannot be given by the environment, since the line is made of a password. "
+                "Let p come from there."
+            ),
+        ),
         ({"health": {**HTTP, "url": "gitea:3000"}}, "x.health.url: 'gitea:3000' is not a URL"),
         (
             {"health": {**HTTP, "url": "http://x:99999/"}},
@@ -134,6 +163,8 @@ def test_the_block_of_the_mode_must_be_there(service):
             "health": {"type": "command", "command": ["true"], "inside": True},
         },
         {"remote": {"url": "postgres://db.example/main"}, "verify": [DNS, HTTP]},
+        {"remote": {"url": HTTPS, "token": "${secret.x.token}"}, "secrets": {"token": {"environment": "TOKEN"}}},
+        {"remote": {"url": "http://127.0.0.1:8200", "token": "${secret.x.token}"}},
         {"secrets": {"p": {}, "line": {"format": "htpasswd", "of": "p", "user": "admin"}}},
         {"health": {**HTTP, "headers": {"Authorization": "Bearer ${secret.x.token}"}}},
         {"bind_address": "::1", "startup": {"stop_signal": "SIGINT", "stop_timeout": 0}},

@@ -18,6 +18,17 @@ def test_a_cycle_is_named_in_full(service):
     assert problems(a, b) == ["a -> b -> a: these services wait for each other. Remove one of the dependencies."]
 
 
+def test_what_runs_elsewhere_never_completes(service):
+    vault = service("vault", remote={"url": "https://vault.example"})
+    assert problems(vault, service("a", depends_on={"vault": {"condition": "started"}})) == []
+    assert problems(vault, service("a", depends_on={"vault": {"condition": "completed"}})) == [
+        (
+            "a.depends_on.vault: vault runs elsewhere, and nobody here learns that it has completed. "
+            "Write healthy or started."
+        )
+    ]
+
+
 def test_a_service_that_needs_itself_is_a_cycle(service):
     assert problems(service("a", depends_on={"a": {}}))[0].startswith("a -> a: ")
 

@@ -34,6 +34,7 @@ def render(tmp_path, service):
         deployment={"domain": "dev.example", "work_dir": "/w"},
         services=services,
         reach=reach,
+        spread=lambda name: [Address("127.0.0.1", number, f"http://127.0.0.1:{number}") for number in (3000, 3001)],
         secret=secret,
     )
 
@@ -53,7 +54,14 @@ def render(tmp_path, service):
         ("{{ variables.text }} {{ variables['items'] | to_json }}", '<&> ["a"]'),
         ("{{ deployment.domain }} {{ work_dir }} {{ self.data_dir }}", "dev.example /w /w/data/web"),
         ("{{ services.gitea.url }} {{ services['gitea'].host }}", "http://127.0.0.1:3000 127.0.0.1"),
+        (
+            "{{ services.gitea.replicas | map(attribute='url') | join(' ') }}",
+            "http://127.0.0.1:3000 http://127.0.0.1:3001",
+        ),
         ("{{ services.gitea.port + 1 }} {{ services.gitea.ports.ssh + 1 }}", "3001 2223"),
+        ("{{ services.gitea.target() }} {{ services.gitea.target('ssh') }}", "127.0.0.1:3000 127.0.0.1:2222"),
+        ("[{{ services.db_main.target() }}] [{{ services.db_main.probe }}]", "[] []"),
+        ("{{ services.gitea.annotations | length }} {{ services.gitea.depends_on }}", "0 {}"),
         ("{{ services.db_main.reachable }} {{ services['db-main'].mode }}", "False binary"),
         ("{{ 'gitea' in services }} {{ 'x' in services }} {{ services.x is defined }}", "True False False"),
         ("{% for name in services %}\n{{ name }}\n{% endfor %}\n", "web\ngitea\ndb-main\n"),

@@ -120,6 +120,19 @@ def test_an_address_is_resolved_for_the_one_who_asks(install, mode, target, valu
     assert env_of(install({"a": asking("${service.b.url}", mode), "b": target})) == value
 
 
+def test_what_differs_between_replicas_is_left_to_who_starts_them(install, faults_of):
+    block = {"command": "a", "args": ["-p", "${replica.port}"], "env": {"N": "${replica.number}"}}
+    a = {"port": 80, "ports": {"ssh": 22}, "deployment": {"mode": "binary", "binary": block}}
+    found = install({"a": a}).registry.services["a"].deployment.binary
+    assert (found.args, found.env) == (["-p", "${replica.port}"], {"N": "${replica.number}"})
+    a["health"] = {"type": "http", "url": "http://localhost:${replica.port}"}
+    block["args"] = ["${replica.ports.web}"]
+    port, place = faults_of(install, {"a": a})
+    assert port.endswith("${replica.ports.web}: a has no such port. Ask for replica.number, .port or .ports.NAME.")
+    assert "only the arguments and the environment of a process know of replicas" in place
+    assert place.startswith("a.health.url: ")
+
+
 def test_an_address_that_cannot_be_reached_is_an_error_before_anything_is_touched(install, faults_of):
     faults = faults_of(install, {"a": asking("${service.b.url}", "docker"), "b": process(port=80)})
     assert "\n".join(faults) == (

@@ -54,3 +54,32 @@ def test_all_that_may_not_be_generated_is_named(service, faults_of):
 
 def test_a_password_too_long_for_its_hash_is_refused(faults_of):
     assert "72 bytes" in faults_of(password_line, "admin", "x" * 73)[0]
+
+
+GIVEN = {"token": {"environment": "TOKEN"}}
+
+
+def test_a_secret_of_the_environment_is_taken_from_there_and_never_made(service, faults_of):
+    made = missing(registry(service, **GIVEN), {}, generate=True, env={"TOKEN": "given"})
+    assert made == {"zot": {"token": Secret("given", 1)}}
+    assert faults_of(missing, registry(service, **GIVEN), {}, generate=True, env={}) == [
+        (
+            "zot.secrets.token: the environment variable TOKEN, which it is taken from, is not set. "
+            "Set TOKEN where the installation is run."
+        )
+    ]
+
+
+def test_another_value_in_the_environment_is_another_version(service):
+    existing = {"zot": {"token": Secret("old", 3)}}
+    wanted = registry(service, **GIVEN)
+    assert missing(wanted, existing, generate=False, env={"TOKEN": "new"}) == {"zot": {"token": Secret("new", 4)}}
+    assert missing(wanted, existing, generate=False, env={"TOKEN": "old"}) == {}
+    assert missing(wanted, existing, generate=False, env={}) == {}
+
+
+def test_the_line_of_a_password_of_the_environment_follows_it(service):
+    specs = {"password": {"environment": "TOKEN"}, "line": LINE}
+    existing = {"zot": {"password": Secret("old", 1), "line": Secret("admin:x", 1)}}
+    made = missing(registry(service, **specs), existing, generate=True, env={"TOKEN": "new"})["zot"]
+    assert {name: secret.version for name, secret in made.items()} == {"password": 2, "line": 2}

@@ -42,6 +42,26 @@ def test_a_listed_service_is_changed_by_name_and_the_others_stay():
     assert services["gitea"].document["required"] is True
 
 
+def optional(name):
+    return {"web": {"depends_on": {name: {"optional": True}, "orchestrator": {}}}}
+
+
+def test_a_service_does_without_what_is_optional_and_not_installed():
+    assert set(chosen(registry=optional("loki")).services["web"].document["depends_on"]) == {"orchestrator"}
+    assert set(chosen(["loki"], optional("loki")).services["web"].document["depends_on"]) == {"orchestrator", "loki"}
+
+
+def test_alone_a_service_brings_what_is_optional_where_the_profile_has_it():
+    assert set(chosen(registry=optional("gitea"), only=["web"]).services) == {"web", "orchestrator", "gitea"}
+    assert set(chosen(registry=optional("loki"), only=["web"]).services) == {"web", "orchestrator"}
+    disabled = chosen([{"name": "gitea", "enabled": False}], optional("gitea"), only=["web"]).services
+    assert set(disabled["web"].document["depends_on"]) == {"orchestrator"}
+
+
+def test_an_optional_service_that_nobody_knows_is_not_passed_over():
+    assert "gitae" in chosen(registry=optional("gitae")).services["web"].document["depends_on"]
+
+
 @pytest.mark.parametrize("value", [False, "false", "No", "0"])
 def test_a_disabled_service_is_not_installed(value):
     assert "gitea" not in chosen([{"name": "gitea", "enabled": value}]).services

@@ -97,3 +97,27 @@ def test_help_and_version_are_printed_with_exit_code_0(option, said, capsys):
 
     assert stopped.value.code == 0
     assert said in capsys.readouterr().out
+
+
+def orchestrator(*arguments: str, environment: dict[str, str] | None = None) -> Options:
+    return parse("orchestrator", arguments, environment or {}, description="Tells.", port=8080, asks_orchestrator=False)
+
+
+def test_the_orchestrator_may_be_given_a_file_that_names_the_services(tmp_path):
+    path = tmp_path / "platform.json"
+    path.write_text("{}")
+
+    assert orchestrator().platform_file is None
+    assert orchestrator(f"--platform-file={path}").platform_file == path
+    assert orchestrator(environment={"PROVISIONING_PLATFORM_FILE": str(path)}).platform_file == path
+
+
+def test_a_platform_file_that_is_none_is_told(tmp_path, capsys):
+    for arguments, environment, source in (
+        ([f"--platform-file={tmp_path}"], {}, "argument --platform-file"),
+        ([], {"PROVISIONING_PLATFORM_FILE": "/nowhere/p.json"}, "environment PROVISIONING_PLATFORM_FILE"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            orchestrator(*arguments, environment=environment)
+        assert stopped.value.code == 2
+        assert f"provisioning-orchestrator: {source}: " in capsys.readouterr().err

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._compose_command import (
@@ -74,6 +75,12 @@ def test_compose_gets_no_more_of_our_environment_than_it_needs():
     }
     podman = Engine(None, "unix:///run/podman.sock", "Podman", (4,))
     assert environment(podman, outer, {})["DOCKER_BUILDKIT"] == "0"
+
+
+def test_compose_reaches_an_engine_behind_tls_with_the_same_certificates():
+    api = SimpleNamespace(cert=("/certs/cert.pem", "/certs/key.pem"), verify="/certs/ca.pem")
+    found = environment(Engine(api, "tcp://host:2376", "Docker", (28,)), {"DOCKER_CERT_PATH": "/other"}, {})
+    assert (found["DOCKER_CERT_PATH"], found["DOCKER_TLS_VERIFY"]) == ("/certs", "1")
 
 
 def test_a_command_that_writes_nothing_has_failed_whatever_its_exit_code(tmp_path):

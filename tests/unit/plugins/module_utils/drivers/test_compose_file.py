@@ -126,6 +126,7 @@ def test_the_override_adds_labels_network_and_variables(context):
         "io.provisioning.digest": "d3",
         "io.provisioning.compose-needs": "db,cache",
         "io.provisioning.restart": "always",
+        "io.provisioning.network": "p-net",
     }
     assert found["services"]["db"] == {"labels": {**own, "io.provisioning.digest": "d1"}}
     assert found["networks"] == {

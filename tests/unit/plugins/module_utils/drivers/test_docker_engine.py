@@ -16,15 +16,20 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from ansible_collections.provisioning.platform.plugins.module_utils._build import build
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import Context
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._docker_engine import (
     Candidate,
     Connection,
+    Engine,
     candidates,
     connect,
     current_context,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._docker_places import certificate_problem
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._docker_rootless import port_problems
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import DriverError
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import SecretStore
 
@@ -137,13 +142,70 @@ def test_a_context_brings_its_certificates(tmp_path):
     assert not found.verify
 
 
-@pytest.mark.parametrize(
-    "config", ['{"currentContext": "default"}', "{}", "[]", "not json", '{"currentContext": "gone"}']
-)
+@pytest.mark.parametrize("config", ['{"currentContext": "default"}', "{}", "[]", "not json"])
 def test_without_a_usable_context_there_is_none(tmp_path, config):
     (tmp_path / ".docker").mkdir()
     (tmp_path / ".docker" / "config.json").write_text(config)
     assert current_context({}, tmp_path) is None
+
+
+def test_a_context_that_does_not_exist_is_an_error_that_names_those_that_do(tmp_path):
+    make_context(tmp_path, "far", {"Host": "tcp://far:2376"})
+    make_context(tmp_path, "cluster", {})
+    env = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "gone"}
+    with pytest.raises(DriverError) as caught:
+        current_context(env, HOME)
+    assert str(caught.value) == (
+        f"Docker: the context gone, which DOCKER_CONTEXT names, does not exist in {tmp_path}/contexts. Choose one that "
+        "does: default, cluster, far (docker context use NAME), or set deployment.engine_url."
+    )
+    with pytest.raises(DriverError, match="the context cluster, which DOCKER_CONTEXT names, names no engine in"):
+        current_context({**env, "DOCKER_CONTEXT": "cluster"}, HOME)
+
+
+@pytest.mark.parametrize(
+    ("files", "place", "missing"),
+    [
+        (["ca.pem", "cert.pem", "key.pem"], {"source": "DOCKER_HOST"}, None),
+        (["ca.pem"], {"source": "DOCKER_HOST"}, None),
+        ([], {"source": "DOCKER_HOST", "verify": False}, None),
+        ([], {"source": "docker's context far"}, None),
+        ([], {"source": "DOCKER_HOST"}, ["ca.pem"]),
+        (["ca.pem", "cert.pem"], {"source": "DOCKER_HOST"}, ["key.pem"]),
+        (["key.pem"], {"source": "docker's context far"}, ["cert.pem"]),
+    ],
+)
+def test_certificates_that_are_missing_are_named(tmp_path, files, place, missing):
+    for name in files:
+        (tmp_path / name).touch()
+    problem = certificate_problem(Candidate("tcp://far:2376", tls=tmp_path, **place), "Docker")
+    if missing is None:
+        assert problem is None
+        return
+    assert problem is not None
+    assert problem.why.endswith(f"are not there: {', '.join(str(tmp_path / name) for name in missing)}")
+    with pytest.raises(DriverError, match=r"the certificates for tcp://far:2376 are not there"):
+        connect("docker", [Candidate("tcp://far:2376", tls=tmp_path, **place)])
+
+
+@pytest.mark.parametrize(
+    ("url", "owner", "ports", "expected"),
+    [
+        ("unix:///x.sock", 1000, ["80:80", "8080:80"], ["80"]),
+        ("unix:///x.sock", 1000, ["53:53/udp"], ["53/udp"]),
+        ("unix:///x.sock", 0, ["80:80"], []),
+        ("tcp://far:1", None, ["80:80"], []),
+    ],
+)
+def test_without_roots_rights_low_ports_are_a_problem_with_its_remedy(url, owner, ports, expected):
+    block = {"image": "x", "ports": ports}
+    web = build(ServiceDefinition, {"name": "web", "deployment": {"mode": "docker", "docker": block}})
+    found = port_problems(Engine(None, url, "Podman", (4,), owner), web, first_free=1024)
+    assert [str(problem) for problem in found] == [
+        f"web: port {port} is for root alone, and Podman runs here without root's rights. Publish one from 1024 on, or "
+        f"let everybody have it: sysctl net.ipv4.ip_unprivileged_port_start={port.partition('/')[0]}, as root."
+        for port in expected
+    ]
 
 
 # --- connecting ------------------------------------------------------------------------------------------------------

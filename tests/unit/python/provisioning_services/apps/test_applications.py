@@ -8,7 +8,7 @@ import anyio
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import DriverError, Problem
 from mcp import Client
-from provisioning_services.apps import control_center, mcp_server, orchestrator
+from provisioning_services.apps import api_server, control_center, mcp_server, orchestrator
 from provisioning_services.options import Options
 from provisioning_services.platform_view import PlatformView
 from provisioning_services.sources import Observer
@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 AWAY = DriverError(Problem("docker", "the engine does not answer", "Start it."))
 APPLICATIONS = {
     "orchestrator": orchestrator.application,
+    "api-server": api_server.application,
     "control-center": control_center.application,
     "mcp-server": mcp_server.application,
 }
@@ -244,3 +245,15 @@ def test_readiness_is_a_tool_used_through_the_protocol(view):
     assert "list_services" in ready.json()["tools"]
     assert failing.status_code == 503
     assert failing.json()["reason"].endswith("docker: the engine does not answer. Start it.")
+
+
+def test_the_api_server_tells_what_the_orchestrator_tells_under_a_name_of_its_own(view):
+    paths = ["/api/v1/status", "/api/v1/services", "/api/v1/services/web", "/api/v1/graph?format=mermaid", "/nowhere"]
+    clients = [client_of(name, view) for name in ("orchestrator", "api-server")]
+    for path in paths:
+        told = [client.get(path) for client in clients]
+        assert told[0].status_code == told[1].status_code
+        assert told[0].text == told[1].text
+    described = [client.get("/openapi.json").json() for client in clients]
+    assert described[0]["paths"] == described[1]["paths"]
+    assert described[0]["info"]["title"] != described[1]["info"]["title"]

@@ -1,0 +1,159 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Services that are Helm charts: Helm brings and takes their objects; what they run, we look at, stop and restart."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .._errors import DriverError, PrerequisiteError, Problem
+from .._model import ServiceDefinition
+from ._base import Context, Observation
+from ._kubernetes_apply import Applier
+from ._kubernetes_client import Api
+from ._kubernetes_clusters import Clusters
+from ._kubernetes_objects import WORKLOADS, Manifest, key_of, placed
+from ._kubernetes_observe import Found, explained, worst
+from ._kubernetes_workload import block
+from .helm import HelmReleases
+
+_MADE = (("apps/v1", "ReplicaSet"), ("v1", "Pod"))
+
+
+class ChartServices:
+    """Looks at services, brings them to what is wanted and takes them away.
+
+    :param sleep: waits some seconds between looks.
+    :param clock: unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        clusters: Clusters,
+        *,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._context = context
+        self._clusters = clusters
+        self._releases = HelmReleases(context, sleep=sleep, clock=clock)
+        self._clock = clock
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def check(self, service: ServiceDefinition) -> list[Problem]:
+        """Return what keeps the chart from being installed."""
+        return self._releases.check(service)
+
+    def observe(self, services: Sequence[ServiceDefinition]) -> dict[str, Observation]:
+        """Return what each release is; what is deployed, as what it runs is.
+
+        :raises DriverError: there is no helm, or the cluster does not answer or refuses.
+        """
+        try:
+            releases = self._releases.observe(services)
+        except PrerequisiteError as error:
+            raise DriverError(*error.problems) from None
+        return {service.name: self._observation(service, releases[service.name]) for service in services}
+
+    def render(self, service: ServiceDefinition) -> dict[str, Any]:
+        """Return what is asked of Helm, secrets still as placeholders."""
+        return {"chart": self._releases.render(service)}
+
+    def ready(self, service: ServiceDefinition) -> Observation:
+        """Return how far a service is.
+
+        :raises DriverError: there is no helm, or the cluster does not answer or refuses.
+        """
+        return self.observe([service])[service.name]
+
+    def pods(self, service: ServiceDefinition) -> list[dict[str, Any]]:
+        """Return a service's pods.
+
+        :raises DriverError: the cluster does not answer, or refuses.
+        """
+        return self._found(service).pods
+
+    def workloads(self, service: ServiceDefinition) -> list[Mapping[str, Any]]:
+        """Return the objects of a service that run something.
+
+        :raises DriverError: the cluster does not answer, or refuses.
+        """
+        return self._found(service).workloads()
+
+    def manifests(self, service: ServiceDefinition) -> list[Manifest]:
+        """Return the objects of a release as Helm has made them; none where there is no release.
+
+        :raises DriverError: the cluster does not answer, or refuses.
+        """
+        return placed([item for item in self._releases.objects(service) if item.get("kind")], block(service).namespace)
+
+    # --- doing -------------------------------------------------------------------------------------------------------
+
+    def start(self, service: ServiceDefinition, observation: Observation, digest: str) -> Observation:
+        """Install or upgrade the release; what was only stopped runs again, and what runs as wanted is restarted.
+
+        :raises DriverError: Helm or the cluster refuses.
+        :raises ConfigurationError: a secret does not exist.
+        """
+        if observation.digest != digest or observation.status not in ("stopped", "running", "starting"):
+            return self._releases.start(service, observation, digest)
+        applier = self._applier(service)
+        for item in self.workloads(service):
+            if observation.status == "stopped":
+                applier.resume(item, {})
+            else:
+                applier.restart(item)
+        return Observation("starting", digest, observation.id, self._clock())
+
+    def remove(self, service: ServiceDefinition) -> None:
+        """Uninstall the release.
+
+        :raises DriverError: Helm refuses.
+        """
+        self._releases.remove(service, self._releases.observe([service])[service.name])
+
+    # --- helpers -----------------------------------------------------------------------------------------------------
+
+    def _api(self, service: ServiceDefinition) -> Api:
+        return self._clusters.api(self._clusters.of(service))
+
+    def _applier(self, service: ServiceDefinition) -> Applier:
+        return Applier(self._api(service), service.name, fill=lambda value: value, clock=self._clock)
+
+    def _observation(self, service: ServiceDefinition, release: Observation) -> Observation:
+        if release.status != "running":
+            return release
+        found = self._found(service)
+        progress, _speaker = worst(found.items, found, self._clock())
+        seen = dataclasses.replace(
+            release,
+            status=progress.status,
+            detail=progress.detail or release.detail,
+            exit_code=progress.exit_code,
+            instances=tuple(pod["metadata"]["name"] for pod in found.pods),
+        )
+        return explained(self._api(service), service.name, seen, found)
+
+    def _found(self, service: ServiceDefinition) -> Found:
+        """Return the workloads of a release as they are, with the pods that they choose."""
+        api, applier = self._api(service), self._applier(service)
+        found = Found()
+        for wanted in self.manifests(service):
+            item = applier.read(wanted) if wanted["kind"] in WORKLOADS else None
+            if item is None:
+                continue
+            found.items.append({"apiVersion": wanted["apiVersion"], "kind": wanted["kind"], **item})
+            selector = ((item.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+            for version, kind in _MADE if selector else ():
+                made = api.list(
+                    api.kind(version, kind, service=service.name),
+                    key_of(wanted).namespace,
+                    labels=selector,
+                    service=service.name,
+                )
+                (found.pods if kind == "Pod" else found.replica_sets).extend(made)
+        return found

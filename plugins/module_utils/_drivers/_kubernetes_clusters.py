@@ -1,0 +1,52 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which cluster a service is on, and the connections to them: most installations have one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+
+from .._model import ServiceDefinition
+from ._kubernetes_client import Api
+from ._kubernetes_connection import Cluster, Connection
+from ._kubernetes_workload import block
+
+
+class Clusters:
+    """The clusters of an installation's services, each connected to when it is first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connections: dict[Cluster, Connection] = {}
+        self._namespaces: dict[Cluster, set[str]] = {}
+
+    def of(self, service: ServiceDefinition) -> Cluster:
+        """Return the cluster of a service."""
+        return Cluster(block(service).kubeconfig, block(service).context)
+
+    def api(self, cluster: Cluster) -> Api:
+        """Return the API of a cluster.
+
+        :raises DriverError: it cannot be reached, or is too old.
+        """
+        with self._lock:
+            connection = self._connections.setdefault(cluster, Connection(cluster))
+        return connection.api()
+
+    def grouped(self, services: Iterable[ServiceDefinition]) -> dict[Cluster, list[ServiceDefinition]]:
+        """Return services by their cluster."""
+        groups: dict[Cluster, list[ServiceDefinition]] = {}
+        for service in services:
+            groups.setdefault(self.of(service), []).append(service)
+        return groups
+
+    def note(self, cluster: Cluster, namespaces: Iterable[str]) -> None:
+        """Remember where services were looked for: where there may be data of theirs once they are gone."""
+        with self._lock:
+            self._namespaces.setdefault(cluster, set()).update(namespaces)
+
+    def noted(self) -> dict[Cluster, Sequence[str]]:
+        """Return the namespaces that were remembered."""
+        with self._lock:
+            return {cluster: sorted(namespaces) for cluster, namespaces in self._namespaces.items()}
