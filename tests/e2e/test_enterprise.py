@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ import pytest
 import yaml
 from ansible_collections.provisioning.platform.plugins.plugin_utils.profiles import PROFILES
 
+from tests.fixtures.authority import Authority
 from tests.fixtures.installations import ROOT, Installation, Ran, changed
 from tests.fixtures.kubernetes.clusters import Bench, make_bench, running_cluster
+from tests.fixtures.kubernetes.inside import answering_pods, volumes
 from tests.fixtures.receiver import Receiver
 
 ALL = set(PROFILES["enterprise"])
 TWICE = {"orchestrator", "control-center", "api-gateway", "api-server", "mcp-server", "coredns", "grafana"}
-STATEFUL = ALL - TWICE
 KEY = "r0uting-key"
 IMAGE = "registry.example.test/provisioning-platform:1"
 
@@ -65,11 +67,17 @@ class Installed:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     folder = tmp_path_factory.mktemp("enterprise")
-    with running_cluster() as running, Receiver() as receiver:
+    with running_cluster() as running, Receiver() as receiver, ExitStack() as stack:
         bench = make_bench(folder, running)
+        one = example(folder, bench, receiver)
         if bench.emulator is not None:
             bench.emulator.answers |= ANSWERS
-        one = example(folder, bench, receiver)
+        elif not bench.has_kubelets:
+            answers = {name[name.index("/") :]: answer for name, answer in ANSWERS.items()}
+            ports = [service["port"] for service in one.document["deployment"]["services"]]
+            pair = Authority(folder / "authority").issue("kubelet")
+            stack.enter_context(answering_pods(bench.api, answers, ports, pair))
+            stack.enter_context(volumes(bench.api, 2 * len(ALL)))
         blank = Installed(one, bench, receiver, Ran([], 0))
         try:
             yield Installed(one, bench, receiver, blank.run("--json"))
