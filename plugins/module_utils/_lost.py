@@ -47,8 +47,8 @@ def find(
     layout = context.work_dir
     if layout.root.is_dir() and not _installation.is_ours(layout):
         return
-    for mode, kind in DRIVERS.items():
-        driver = drivers.get(mode) or kind(context)
+    for mode, make in DRIVERS.items():
+        driver = drivers.get(mode) or make(context)
         try:
             found = driver.find()
         except DriverError:

@@ -69,7 +69,8 @@ def progress_of(item: Item, pods: Sequence[Item] = (), *, now: float = 0.0) -> P
         trouble = trouble_of(pod, now=now)
         if trouble is not None:
             return Progress("failed", trouble)
-    return progress
+    unplaced = [words for pod in pods if (words := _unplaced(pod, now=now)) is not None]
+    return Progress("starting", f"{progress.detail}; {unplaced[0]}") if unplaced else progress
 
 
 def trouble_of(pod: Item, *, now: float) -> str | None:
@@ -83,12 +84,17 @@ def trouble_of(pod: Item, *, now: float) -> str | None:
             if waiting["reason"] == "CrashLoopBackOff" and before:
                 said = f"it exited with code {before.get('exitCode')}"
             return f"{waiting['reason']} in {container['name']} of pod {name}" + (f": {said}" if said else "")
-    for condition in status.get("conditions") or []:
+    unplaced = _unplaced(pod, now=now)
+    return None if unplaced is None or any(words in unplaced for words in _PASSING) else unplaced
+
+
+def _unplaced(pod: Item, *, now: float) -> str | None:
+    """Return in words that a pod has not been given a node for some time; None where it has, or soon may."""
+    for condition in (pod.get("status") or {}).get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            said = condition.get("message") or ""
             lasted = now - _seconds(condition.get("lastTransitionTime"))
-            if lasted >= UNSCHEDULABLE_SECONDS and not any(words in said for words in _PASSING):
-                return f"Unschedulable pod {name}: {said}"
+            if lasted >= UNSCHEDULABLE_SECONDS:
+                return f"Unschedulable pod {pod['metadata']['name']}: {condition.get('message') or ''}"
     return None
 
 

@@ -1,27 +1,56 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All drivers by mode. Adding one is adding a file and a line here."""
+"""All drivers by mode, each loaded when it is first wanted. Adding one is adding a file, a function and a line here.
+
+The imports stand in functions, where Ansible finds them too when it packs a module.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .._errors import DriverError, Problem
 from .._model import ServiceDefinition
 from ._base import Context, Driver
-from .binary import BinaryDriver
-from .compose import ComposeDriver
-from .docker import DockerDriver
-from .kubernetes import KubernetesDriver
-from .remote import RemoteDriver
 
-DRIVERS: dict[str, type[Driver]] = {
-    BinaryDriver.mode: BinaryDriver,
-    ComposeDriver.mode: ComposeDriver,
-    DockerDriver.mode: DockerDriver,
-    KubernetesDriver.mode: KubernetesDriver,
-    RemoteDriver.mode: RemoteDriver,
+
+def _binary(context: Context) -> Driver:
+    from .binary import BinaryDriver
+
+    return BinaryDriver(context)
+
+
+def _compose(context: Context) -> Driver:
+    from .compose import ComposeDriver
+
+    return ComposeDriver(context)
+
+
+def _docker(context: Context) -> Driver:
+    from .docker import DockerDriver
+
+    return DockerDriver(context)
+
+
+def _kubernetes(context: Context) -> Driver:
+    from .kubernetes import KubernetesDriver
+
+    return KubernetesDriver(context)
+
+
+def _remote(context: Context) -> Driver:
+    from .remote import RemoteDriver
+
+    return RemoteDriver(context)
+
+
+DRIVERS: dict[str, Callable[[Context], Driver]] = {
+    "binary": _binary,
+    "compose": _compose,
+    "docker": _docker,
+    "kubernetes": _kubernetes,
+    "remote": _remote,
 }
 
 

@@ -222,7 +222,15 @@ def test_a_pod_without_a_place_gets_some_seconds_for_what_leaves():
 
 
 def test_a_volume_that_is_bound_only_then_is_waited_for():
-    assert trouble_of(unscheduled("pod has unbound immediate PersistentVolumeClaims"), now=BEGIN + 600) is None
+    unbound = unscheduled("pod has unbound immediate PersistentVolumeClaims")
+    assert trouble_of(unbound, now=BEGIN + 600) is None
+    waiting = {"kind": "StatefulSet", "metadata": {"generation": 1}, "spec": {"replicas": 1}}
+    waiting["status"] = {"observedGeneration": 1, "readyReplicas": 0}
+    seen = progress_of(waiting, [unbound], now=BEGIN + 600)
+    assert seen.status == "starting"
+    assert seen.detail == (
+        "0 of 1 pods are ready; Unschedulable pod p: pod has unbound immediate PersistentVolumeClaims"
+    )
 
 
 def test_pods_of_an_earlier_revision_do_not_speak_for_the_present_one():
