@@ -16,7 +16,6 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 
 from tests.fixtures.docker_bench import (
-    IMAGE,
     Bench,
     free_port,
     get,
@@ -25,6 +24,7 @@ from tests.fixtures.docker_bench import (
     service,
 )
 from tests.fixtures.image_registry import Registry, running_registry
+from tests.fixtures.images import IMAGE
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 
 from tests.fixtures.docker_bench import (
-    IMAGE,
     command,
     eventually,
     free_port,
@@ -25,7 +24,7 @@ from tests.fixtures.docker_bench import (
     make_bench,
     service,
 )
-from tests.fixtures.images import build_image
+from tests.fixtures.images import IMAGE, build_image
 
 
 class Quiet(http.server.BaseHTTPRequestHandler):
