@@ -20,8 +20,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret, SecretStore
 
 from tests.fixtures.authority import Authority, serving
-from tests.fixtures.definitions import free_port, remote, service
+from tests.fixtures.definitions import remote, service
 from tests.fixtures.machine import tree
+from tests.fixtures.ports import free_port
 
 TOKEN = "s3cr3t-t0ken"
 

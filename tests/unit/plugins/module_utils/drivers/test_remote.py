@@ -29,7 +29,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._secrets imp
 from ansible_collections.provisioning.platform.plugins.module_utils._wait import check_now
 
 from tests.fixtures.authority import Authority, Pair, serving
-from tests.fixtures.definitions import free_port, remote
+from tests.fixtures.definitions import remote
+from tests.fixtures.ports import free_port
 
 TOKEN = "s3cr3t-t0ken"
 
