@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A platform on three hosts. Here they are folders of this machine, each with an address of its own."""
+"""A platform on three hosts: folders of this machine, each with an address of its own, and containers over ssh."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fixtures.fleets import Fleet
 from tests.fixtures.installations import Ran, web
-from tests.fixtures.machine import listens
+from tests.fixtures.machine import accepts
 from tests.fixtures.ports import free_ports
+from tests.fixtures.ssh_hosts import ssh_hosts
 
+PORTS = {"two": 8001, "one": 8002, "three": 8003}
 HOSTS = {"one": "127.0.0.11", "two": "127.0.0.12", "three": "127.0.0.13"}
 
 
@@ -85,7 +88,7 @@ def test_services_start_on_their_hosts_in_the_order_of_their_needs_and_stop_in_r
 
     gone = told(done(fleet.playbook("uninstall", "-e", "purge=true")), "removed")
     assert gone[:2] == ["three front removed", "one app removed"]
-    assert not any(listens(service["port"]) for service in fleet.services.values())
+    assert not any(accepts(service["port"]) for service in fleet.services.values())
     assert not any((fleet.folder / name).exists() for name in HOSTS)
 
 
@@ -105,7 +108,7 @@ def test_batches_that_come_in_the_order_of_needs_bring_everything_up(fleet):
     fleet.hosts = {name: fleet.hosts[name] for name in ("two", "one", "three")}
     fleet.services["alone"]["hosts"] = fleet.services["app"]["hosts"] = ["one"]
     done(fleet.playbook("install", "-e", "platform_serial=1"))
-    assert all(listens(service["port"]) for service in fleet.services.values())
+    assert all(accepts(service["port"]) for service in fleet.services.values())
 
 
 def test_an_address_that_cannot_be_reached_is_found_before_anything_is_touched(fleet):
@@ -128,3 +131,44 @@ def test_a_service_that_is_on_another_host_is_no_unknown_one(fleet):
     done(fleet.playbook("install"))
     stopped = done(fleet.playbook("stop", "-e", "service_names=front"))
     assert told(stopped, "stopped") == ["three front stopped"]
+
+
+# --- hosts that are machines of their own, as far as containers are ---------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def machines(docker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Any]]]:
+    """Three containers that are reached over ssh."""
+    with ssh_hosts(docker_url, HOSTS, tmp_path_factory.mktemp("ssh")) as hosts:
+        yield hosts
+
+
+def test_a_platform_is_installed_on_hosts_over_ssh(machines, tmp_path):
+    """The same graph; what one host asks of another goes over the network between them."""
+    everywhere = {"bind_address": "0.0.0.0"}
+    hosts = {name: {**variables, "work_dir": "/srv/platform"} for name, variables in machines.items()}
+    services = {
+        "store": {**web(8001), **everywhere, "secrets": {"password": {"length": 20}}},
+        "app": {
+            **web(8002, depends_on=["store"]),
+            **everywhere,
+            "config": [{"dest": "app", "content": "${secret.store.password} ${service.store.url}"}],
+        },
+        "front": {**web(8003, depends_on=["app"]), **everywhere, "hosts": ["edge"]},
+    }
+    fleet = Fleet(tmp_path, hosts, services, {"store": ["two"], "edge": ["three"]})
+    try:
+        installed = done(fleet.playbook("install"))
+        assert told(installed, "started") == ["two store started", "one app started", "three front started"]
+        assert all(accepts(port, machines[host]["ansible_host"]) for host, port in PORTS.items())
+        again = done(fleet.playbook("install"))
+        assert re.findall(r"changed=(\d+)", again) == ["0", "0", "0"]
+        assert told(done(fleet.playbook("stop")), "stopped") == [
+            "three front stopped",
+            "one app stopped",
+            "two store stopped",
+        ]
+        assert not any(accepts(port, machines[host]["ansible_host"]) for host, port in PORTS.items())
+        done(fleet.playbook("uninstall", "-e", "purge=true"))
+    finally:
+        fleet.clean()

@@ -14,15 +14,13 @@ from typing import Any
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
     ConfigurationError,
-    DriverError,
-    Problem,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceOperation
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 
-from tests.fixtures.definitions import service, services
+from tests.fixtures.definitions import service
 from tests.fixtures.ports import free_port
 from tests.fixtures.small_platform import Platform, web
 
@@ -97,21 +95,6 @@ def test_settings_are_kept_for_those_who_come_without_configuration(tmp_path: Pa
 def test_an_unknown_name_is_the_same_error_everywhere(platform: Platform, ask: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"x: there is no such service. Known services: a, b, c"):
         ask(platform.manager())
-
-
-def test_a_mode_that_is_not_available_is_said_to_be_so_everywhere(tmp_path: Path) -> None:
-    definition = service("a", deployment={"mode": "remote", "remote": {"url": "http://x"}}, required=False)
-    manager = Manager(tmp_path, services(definition))
-    why = "the mode remote is not available"
-    assert manager.status()[0].status == "absent"
-    assert manager.check_health()["a"].reason == why
-    assert manager.wait_healthy()["a"].reason == why
-    assert manager.verify()["a"][0].reason == why
-    assert manager.preflight().services["a"] == [Problem("a", why, "Choose one of: binary, docker.")]
-    with pytest.raises(DriverError, match=why):
-        manager.logs("a")
-    outcome = manager.converge({"a": "started"})[1]["a"]
-    assert (outcome.result, outcome.reason) == ("skipped", why)
 
 
 def test_the_output_of_a_service_can_be_read(platform: Platform) -> None:
