@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ._drivers._base import ABSENT, Observation
@@ -57,7 +57,7 @@ def status_of(
     :param state: what is written down of it.
     :param health: the result of its check, where it was made.
     """
-    observation = seen or ABSENT
+    observation = _as_wanted(seen or ABSENT, state)
     return ServiceStatus(
         name=service.name,
         mode=service.mode,
@@ -76,3 +76,10 @@ def status_of(
         health_reason=health.reason if health else "",
         health_duration_ms=health.duration_ms if health else None,
     )
+
+
+def _as_wanted(seen: Observation, state: ServiceState | None) -> Observation:
+    """An engine does not keep who ended a container: one that we stopped is not broken, whatever its exit code."""
+    if seen.status != "failed" or seen.exit_code is None or state is None or state.wanted != "stopped":
+        return seen
+    return replace(seen, status="stopped", detail=f"was stopped and {seen.detail}")

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._manager imp
 from provisioning_platform.configuration import load_installation
 from provisioning_platform.unattended import run_operation
 
+from tests.fixtures.ports import free_port
 from tests.fixtures.receiver import Receiver
 
 ROOT = Path(__file__).parents[2]
@@ -37,11 +37,6 @@ STEPS = [
     "wait-for-services",
     "verify-deployment",
 ]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def web(port: int | str, **more: Any) -> dict[str, Any]:

@@ -4,6 +4,6 @@
 
 from __future__ import annotations
 
-from tests.fixtures.engines import docker_url, podman_url
+from tests.fixtures.engines import api, docker_url, engine, engine_client, engine_url, podman_url
 
-__all__ = ["docker_url", "podman_url"]
+__all__ = ["api", "docker_url", "engine", "engine_client", "engine_url", "podman_url"]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 from ansible_collections.provisioning.platform.plugins.module_utils._operations import operate
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 
-from tests.fixtures.docker_bench import IMAGE
-from tests.fixtures.images import build_image
+from tests.fixtures.images import IMAGE
 
 
 def _has_ipv6() -> bool:
@@ -57,12 +56,8 @@ def a_service(mode: str, number: int, bind: str = "::1") -> ServiceDefinition:
 
 
 @pytest.fixture
-def image(docker_url: str) -> Iterator[None]:
-    client = docker.APIClient(docker_url, version="auto")
-    build_image(client, IMAGE)
-    yield
-    client.remove_image(IMAGE, force=True)
-    client.close()
+def image(engine_client: Callable[[str], docker.APIClient]) -> None:
+    engine_client("docker")
 
 
 @pytest.mark.parametrize("bind", ["::1", "::"])

@@ -26,6 +26,8 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.config impor
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import resolve
 from mcp import Client
 
+from tests.fixtures.ports import free_ports
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON_PATH = os.pathsep.join([str(ROOT / "playbooks" / "collections"), str(ROOT / "python")])
 NAMES = ("orchestrator", "control-center", "mcp-server")
@@ -62,14 +64,6 @@ def get(port: int, path: str, **headers: str) -> tuple[int, str]:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
-
-
-def free_ports(number: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def until(condition: Callable[[], bool], *, seconds: float = 15.0) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from .._health import HealthResult
 from .._model import ServiceDefinition
 from ._base import Context
 from ._compose_file import LABEL_COMPOSE_SERVICE, LABEL_FILES, LABEL_NEEDS, LABEL_NETWORK, LABEL_PROJECT, LABEL_RESTART
+from ._docker_containers import delete, for_each
 from ._docker_engine import Engine
 from ._docker_errors import NOT_FOUND, EngineError, engine_errors
 from ._docker_observe import ENDED, Instance, instances
@@ -112,7 +112,7 @@ def stop(engine: Engine, service: ServiceDefinition, containers: Sequence[Contai
 
     :raises DriverError: one cannot be stopped.
     """
-    _each(containers, lambda one: _stop(engine, service, one))
+    for_each(containers, lambda one: _stop(engine, service, one))
 
 
 def remove(engine: Engine, service: ServiceDefinition, containers: Sequence[Container]) -> None:
@@ -124,9 +124,9 @@ def remove(engine: Engine, service: ServiceDefinition, containers: Sequence[Cont
     def gone(one: Container) -> None:
         if one.is_up:
             _stop(engine, service, one)
-        _delete(engine, service.name, one.id)
+        delete(engine, service.name, one.id)
 
-    _each(containers, gone)
+    for_each(containers, gone)
 
 
 def rejoin(engine: Engine, service: str, containers: Iterable[Container]) -> None:
@@ -245,21 +245,3 @@ def _stop(engine: Engine, service: ServiceDefinition, one: Container) -> None:
 
 def _cannot_hear(engine: Engine, service: str, container: str, name: str) -> bool:
     return not name.isdigit() and is_deaf(engine, service, container, name)
-
-
-def _delete(engine: Engine, service: str, container: str) -> None:
-    try:
-        with engine_errors(service):
-            engine.api.remove_container(container, v=True, force=True)
-    except EngineError as error:
-        if error.status != NOT_FOUND and "already in progress" not in error.text:
-            raise
-
-
-def _each(containers: Sequence[Container], work: Any) -> None:
-    if len(containers) < 2:
-        for one in containers:
-            work(one)
-        return
-    with ThreadPoolExecutor(min(8, len(containers))) as pool:
-        list(pool.map(work, containers))

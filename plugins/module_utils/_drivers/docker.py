@@ -13,7 +13,6 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .. import _ports
@@ -24,6 +23,7 @@ from .._state import valid_name
 from . import _docker_output, _docker_render, _docker_shared
 from ._base import Context, Driver, LogLine, Observation
 from ._compose_file import LABEL_PROJECT
+from ._docker_containers import delete, for_each
 from ._docker_engine import Connection, Engine
 from ._docker_errors import NOT_FOUND, EngineError, engine_errors, explain
 from ._docker_images import Images, check_build
@@ -178,7 +178,7 @@ class DockerDriver(Driver):
                     _wake(engine, service, container)
                 _stop(engine, service, container, patience=None if _can_be_asked(engine, service, container) else 0)
 
-            _for_each(observation.instances, one)
+            for_each(observation.instances, one)
 
     def remove(self, service: ServiceDefinition, observation: Observation) -> None:
         """Stop its containers and take them away with their unnamed volumes.
@@ -289,7 +289,7 @@ class DockerDriver(Driver):
                     engine.api.start(container)
             except DriverError:
                 with contextlib.suppress(DriverError):  # what made the start fail is what counts
-                    _delete(engine, service, container)
+                    delete(engine, service.name, container)
                 raise
         except EngineError as error:
             raise DriverError(explain(service.name, self._without_secrets(error.text, service))) from None
@@ -318,9 +318,9 @@ class DockerDriver(Driver):
             # An engine kills what it removes by force, so what is to be killed anyway is not asked to stop first.
             if states[container] not in ENDED and _can_be_asked(engine, service, container):
                 _stop(engine, service, container)
-            _delete(engine, service, container)
+            delete(engine, service.name, container)
 
-        _for_each(list(states), one)
+        for_each(list(states), one)
 
     def _without_secrets(self, text: str, service: ServiceDefinition) -> str:
         for owner, name in references(self.render(service)):
@@ -379,22 +379,3 @@ def _wake(engine: Engine, service: ServiceDefinition, container: str) -> None:
     except EngineError as error:
         if error.status is None:
             raise
-
-
-def _delete(engine: Engine, service: ServiceDefinition, container: str) -> None:
-    try:
-        with engine_errors(service.name):
-            engine.api.remove_container(container, v=True, force=True)
-    except EngineError as error:
-        if error.status != NOT_FOUND and "already in progress" not in error.text:
-            raise
-
-
-def _for_each(containers: Sequence[str], work: Callable[[str], None]) -> None:
-    """Do it to all replicas at once: what takes long here is waiting for them to stop."""
-    if len(containers) < 2:
-        for container in containers:
-            work(container)
-        return
-    with ThreadPoolExecutor(min(8, len(containers))) as pool:
-        list(pool.map(work, containers))

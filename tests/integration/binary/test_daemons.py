@@ -15,7 +15,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 from ansible_collections.provisioning.platform.plugins.module_utils._wait import check_now, verify_service
 
 from tests.fixtures.binary_host import Host, lives, python, sh
-from tests.fixtures.definitions import free_port, services
+from tests.fixtures.definitions import services
+from tests.fixtures.ports import free_port
 from tests.fixtures.small_platform import results
 
 # Its parent ends when the server listens; a real daemon leaves its session as well.

@@ -21,7 +21,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._drivers._ma
 from ansible_collections.provisioning.platform.plugins.module_utils._state import PidStore
 
 from tests.fixtures.binary_host import AS_ROOT, Host, lives, pid_of, sh
-from tests.fixtures.definitions import free_port
+from tests.fixtures.ports import free_port
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._process imp
 from ansible_collections.provisioning.platform.plugins.module_utils._state import PidRecord, PidStore
 
 from tests.fixtures.binary_host import Host, lives, pid_of, sh
-from tests.fixtures.definitions import free_port
+from tests.fixtures.ports import free_port
 
 
 @contextlib.contextmanager

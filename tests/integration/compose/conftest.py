@@ -10,30 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.fixtures.compose_bench import IMAGE, Bench, docker_config, make_bench
-from tests.fixtures.images import build_image
-
-
-@pytest.fixture(scope="session", params=["docker", "podman"])
-def engine(request: pytest.FixtureRequest) -> str:
-    """Docker's name, then Podman's."""
-    return str(request.param)
-
-
-@pytest.fixture(scope="session")
-def engine_url(request: pytest.FixtureRequest, engine: str) -> str:
-    """The address of the engine, which has the image."""
-    return str(request.getfixturevalue(f"{engine}_url"))
-
-
-@pytest.fixture(scope="session")
-def api(engine_url: str) -> Iterator[docker.APIClient]:
-    """A client of our own, to look behind the driver's back."""
-    client = docker.APIClient(engine_url, version="auto", timeout=120)
-    build_image(client, IMAGE, cgi={"env": "printf 'Content-Type: text/plain\\n\\n'; env"})
-    yield client
-    client.remove_image(IMAGE, force=True)
-    client.close()
+from tests.fixtures.compose_bench import Bench, docker_config, make_bench
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,9 @@ import docker
 import pytest
 
 from tests.fixtures.compose_bench import sweep
-from tests.fixtures.docker_bench import free_port, get
+from tests.fixtures.docker_bench import get
 from tests.fixtures.images import build_image
+from tests.fixtures.ports import free_port
 from tests.fixtures.standins import build_standins
 
 REPOSITORY = Path(__file__).parents[3]

@@ -14,8 +14,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 
-from tests.fixtures.compose_bench import IMAGE
-from tests.fixtures.docker_bench import free_port
+from tests.fixtures.images import IMAGE
+from tests.fixtures.ports import free_port
 
 
 def problem_of(bench, service):

@@ -12,7 +12,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._plan import
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 from ansible_collections.provisioning.platform.plugins.module_utils._wait import check_now
 
-from tests.fixtures.docker_bench import free_port
+from tests.fixtures.ports import free_port
 
 PASSES = {"test": ["CMD", "true"], "interval": "1s", "timeout": "10s", "retries": 30}
 FAILS = {"test": ["CMD-SHELL", "echo no luck; exit 1"], "interval": "1s", "timeout": "10s", "retries": 1}

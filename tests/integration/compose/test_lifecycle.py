@@ -13,8 +13,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import digest_of
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 
-from tests.fixtures.docker_bench import eventually, free_port, get
+from tests.fixtures.docker_bench import eventually, get
 from tests.fixtures.docker_bench import service as docker_service
+from tests.fixtures.ports import free_port
 
 NEEDS_DB = {"depends_on": {"db": {"condition": "service_started"}}}
 

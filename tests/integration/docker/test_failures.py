@@ -14,11 +14,11 @@ from ansible_collections.provisioning.platform.plugins.module_utils._paths impor
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret, SecretStore
 
 from tests.fixtures.docker_bench import (
-    IMAGE,
     make_bench,
     problem_of,
     service,
 )
+from tests.fixtures.images import IMAGE
 
 
 def test_a_port_that_is_taken_is_named_and_the_half_made_container_goes(bench):

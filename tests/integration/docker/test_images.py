@@ -15,16 +15,10 @@ from ansible_collections.provisioning.platform.plugins.module_utils._drivers.doc
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import DriverError
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 
-from tests.fixtures.docker_bench import (
-    IMAGE,
-    Bench,
-    free_port,
-    get,
-    make_bench,
-    problem_of,
-    service,
-)
+from tests.fixtures.docker_bench import Bench, get, make_bench, problem_of, service
 from tests.fixtures.image_registry import Registry, running_registry
+from tests.fixtures.images import IMAGE
+from tests.fixtures.ports import free_port
 
 
 @pytest.fixture

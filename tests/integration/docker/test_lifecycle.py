@@ -11,13 +11,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._drivers._ba
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers.docker import DockerDriver
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import digest_of
 
-from tests.fixtures.docker_bench import (
-    STUBBORN,
-    eventually,
-    free_port,
-    get,
-    service,
-)
+from tests.fixtures.docker_bench import STUBBORN, eventually, get, service
+from tests.fixtures.ports import free_port
 
 
 def test_a_service_is_created_stopped_started_again_and_removed_without_a_trace(bench):

@@ -13,7 +13,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils._manager imp
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 
-from tests.fixtures.docker_bench import IMAGE, Bench, free_port
+from tests.fixtures.docker_bench import Bench
+from tests.fixtures.images import IMAGE
+from tests.fixtures.ports import free_port
 
 
 def manager(bench: Bench, mode: str, port: int, told: list[Event]) -> Manager:

@@ -9,7 +9,8 @@ import contextlib
 import docker.errors
 import pytest
 
-from tests.fixtures.docker_bench import Bench, free_port, get, service
+from tests.fixtures.docker_bench import Bench, get, service
+from tests.fixtures.ports import free_port
 
 
 def networks(bench: Bench, name: str) -> list[str]:

@@ -9,7 +9,6 @@ import json
 import socket
 import socketserver
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,15 +28,7 @@ from tests.fixtures.authority import Authority
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as DOCKER_CERT_PATH has it; the same certificate serves both sides."""
     folder = tmp_path_factory.mktemp("certificates")
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
-    )
-    subprocess.run(
-        [*command.split(), "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
-        check=True,
-        capture_output=True,
-    )
-    (folder / "ca.pem").write_bytes((folder / "cert.pem").read_bytes())
+    Authority(folder).issue("cert").key.rename(folder / "key.pem")
     return folder
 
 

@@ -9,13 +9,8 @@ from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 
-from tests.fixtures.docker_bench import (
-    STUBBORN,
-    eventually,
-    free_port,
-    get,
-    service,
-)
+from tests.fixtures.docker_bench import STUBBORN, eventually, get, service
+from tests.fixtures.ports import free_ports
 
 
 def replicas(count: int, **settings: Any) -> ServiceDefinition:
@@ -23,7 +18,7 @@ def replicas(count: int, **settings: Any) -> ServiceDefinition:
 
 
 def test_replicas_share_a_name_and_have_numbers_and_ports_of_their_own(bench):
-    port = free_port(3)
+    port = free_ports(3)[0]
     web = replicas(3, ports=[f"{port}-{port + 2}:8080"])
     seen = bench.start(web)
     assert len(seen.instances) == 3

@@ -16,16 +16,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils._drivers.doc
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, DriverError
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 
-from tests.fixtures.docker_bench import (
-    IMAGE,
-    command,
-    eventually,
-    free_port,
-    get,
-    make_bench,
-    service,
-)
-from tests.fixtures.images import build_image
+from tests.fixtures.docker_bench import command, eventually, get, make_bench, service
+from tests.fixtures.images import IMAGE, build_image
+from tests.fixtures.ports import free_port, free_ports
 
 
 class Quiet(http.server.BaseHTTPRequestHandler):
@@ -83,7 +76,7 @@ def test_an_ipv6_address_that_the_engine_does_not_forward_is_told_beforehand(ben
 
 
 def test_ports_are_published_on_the_bind_address_unless_they_say_another(bench):
-    first = free_port(3)
+    first = free_ports(3)[0]
     ports = [f"{first}:8080", f"127.0.0.2:{first + 1}:8081/udp", f"{first + 2}:8082"]
     web = service(docker={"ports": ports}, bind_address="127.0.0.3")
     bench.start(web)

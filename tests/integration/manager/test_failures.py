@@ -17,8 +17,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     PrerequisiteError,
 )
 
-from tests.fixtures.definitions import free_port, service
+from tests.fixtures.definitions import service
 from tests.fixtures.disks import small_disk
+from tests.fixtures.ports import free_port
 from tests.fixtures.small_platform import Platform, results, web
 
 

@@ -20,7 +20,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 
-from tests.fixtures.definitions import free_port, service
+from tests.fixtures.definitions import service
+from tests.fixtures.ports import free_port
 from tests.fixtures.small_platform import Platform, web
 
 

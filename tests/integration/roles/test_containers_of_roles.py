@@ -8,7 +8,6 @@ import base64
 import dataclasses
 import functools
 import os
-import socket
 import urllib.error
 import urllib.request
 import uuid
@@ -40,6 +39,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import resolve
 from ansible_collections.provisioning.platform.plugins.plugin_utils.secret_values import missing
 
+from tests.fixtures.ports import free_ports
 from tests.fixtures.standins import build_standins
 
 ROLES = Path(__file__).parents[3] / "roles"
@@ -167,7 +167,7 @@ class Host:
 
 
 @pytest.fixture(params=["docker", "podman"])
-def host(request, tmp_path, free_ports, images_on) -> Iterator[Host]:
+def host(request, tmp_path, images_on) -> Iterator[Host]:
     """A host with secrets and an engine, on ports that nobody has."""
     url = request.getfixturevalue(f"{request.param}_url")
     images_on(url)
@@ -195,20 +195,6 @@ def host(request, tmp_path, free_ports, images_on) -> Iterator[Host]:
 @pytest.fixture(scope="session")
 def images_on() -> Callable[[str], dict[str, str]]:
     return functools.cache(lambda url: build_standins(url, CONTAINERS))
-
-
-@pytest.fixture
-def free_ports() -> Callable[[int], list[int]]:
-    def find(count: int) -> list[int]:
-        sockets = [socket.socket() for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        numbers = [one.getsockname()[1] for one in sockets]
-        for one in sockets:
-            one.close()
-        return numbers
-
-    return find
 
 
 def resolved(work_dir: Path, ports: list[int]) -> dict[str, ServiceDefinition]:

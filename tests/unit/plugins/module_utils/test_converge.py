@@ -20,7 +20,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._secrets imp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fixtures.definitions import free_port, service, services
+from tests.fixtures.definitions import service, services
+from tests.fixtures.ports import free_port
 from tests.unit.plugins.module_utils.memory_driver import MemoryDriver
 
 HEALTHY = {"type": "command", "command": ["true"]}

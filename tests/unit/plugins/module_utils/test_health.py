@@ -19,7 +19,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     TcpHealthCheck,
 )
 
-from tests.fixtures.definitions import free_port
+from tests.fixtures.ports import free_port
 
 
 def _command(*command: str, **settings: Any) -> HealthResult:

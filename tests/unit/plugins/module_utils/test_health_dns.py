@@ -15,7 +15,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     DnsVerification,
 )
 
-from tests.fixtures.definitions import free_port
+from tests.fixtures.ports import free_port
 
 
 def _answer(question: bytes, *addresses: str, flags: int = 0x8180) -> bytes:

@@ -21,7 +21,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret, SecretStore
 
-from tests.fixtures.definitions import free_port
+from tests.fixtures.ports import free_port
 
 
 def _http(url: str, **settings: Any) -> HealthResult:

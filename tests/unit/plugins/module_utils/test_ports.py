@@ -18,7 +18,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._ports impor
     published,
 )
 
-from tests.fixtures.definitions import free_port, service
+from tests.fixtures.definitions import service
+from tests.fixtures.ports import free_port
 
 ME = f"pid {os.getpid()} ({_process.command_name(os.getpid())})"
 

@@ -23,7 +23,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._wait import
     wait_until_healthy,
 )
 
-from tests.fixtures.definitions import free_port, service
+from tests.fixtures.definitions import service
+from tests.fixtures.ports import free_port
 from tests.unit.plugins.module_utils.memory_driver import MemoryDriver
 
 WELL = HealthResult(True, "answered 200")

@@ -1,0 +1,165 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run does with a service, the same in every mode in which a service is ours to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.provisioning.platform.plugins.module_utils._plan import diff_of
+
+from tests.fixtures import compose_bench, docker_bench
+from tests.fixtures.kubernetes.clusters import make_bench, running_cluster
+from tests.fixtures.kubernetes.server import Running
+from tests.fixtures.machine import tree
+from tests.fixtures.stands import BinaryStand, ComposeStand, DockerStand, KubernetesStand, Stand
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Running | None]:
+    with running_cluster() as running:
+        yield running
+
+
+def _binary(folder: Path, ask: Callable[[str], Any], stack: ExitStack) -> Stand:
+    return BinaryStand(folder / "work")
+
+
+def _docker(engine: str) -> Any:
+    def make(folder: Path, ask: Callable[[str], Any], stack: ExitStack) -> Stand:
+        url, api = ask(f"{engine}_url"), ask("engine_client")(engine)
+        return DockerStand(stack.enter_context(docker_bench.make_bench(folder / "work", engine, url, api)))
+
+    return make
+
+
+def _compose(engine: str) -> Any:
+    def make(folder: Path, ask: Callable[[str], Any], stack: ExitStack) -> Stand:
+        url, api = ask(f"{engine}_url"), ask("engine_client")(engine)
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("DOCKER_CONFIG", str(compose_bench.docker_config(folder / "docker")))
+        return ComposeStand(stack.enter_context(compose_bench.make_bench(folder, engine, url, api)))
+
+    return make
+
+
+def _kubernetes(folder: Path, ask: Callable[[str], Any], stack: ExitStack) -> Stand:
+    bench = make_bench(folder, ask("cluster"))
+    stack.callback(bench.close)
+    return KubernetesStand(bench)
+
+
+_MODES = {
+    "binary": _binary,
+    "docker": _docker("docker"),
+    "docker on podman": _docker("podman"),
+    "compose": _compose("docker"),
+    "compose on podman": _compose("podman"),
+    "kubernetes": _kubernetes,
+}
+
+
+@pytest.fixture(params=_MODES)
+def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
+    """The service in one mode."""
+    with ExitStack() as stack:
+        found = _MODES[request.param](tmp_path, request.getfixturevalue, stack)
+        yield found
+        found.bring(found.web(), "absent")
+
+
+def test_it_is_started_awaited_and_then_left_alone(stand: Stand) -> None:
+    action, outcome = stand.bring(stand.web())
+    assert (action.verb, action.reason, outcome.result) == ("create", "new", "healthy")
+    kinds = [event.kind for event in stand.told]
+    assert kinds.index("service.starting") < kinds.index("service.started") < kinds.index("service.healthy")
+
+    before = stand.trace()
+    assert before
+    action, outcome = stand.bring(stand.web())
+    assert (action.verb, action.reason, outcome.result) == ("none", "already running", "unchanged")
+    assert stand.trace() == before
+    assert any(stand.words in line.text for line in stand.manager(stand.web()).logs("web"))
+
+
+def test_a_change_is_told_with_its_setting_before_it_replaces_what_runs(stand: Stand) -> None:
+    stand.bring(stand.web("info"))
+    before = stand.trace()
+
+    changed = stand.web("debug")
+    plan = stand.manager(changed).plan({"web": "started"})
+    assert plan.actions["web"].verb == "recreate"
+    (shown,) = diff_of(plan.changes, plan.rendered, plan.before)
+    assert '"info"' in shown["before"]
+    assert '"debug"' not in shown["before"]
+    assert '"debug"' in shown["after"]
+    assert '"info"' not in shown["after"]
+    assert stand.trace() == before
+
+    action, outcome = stand.bring(changed)
+    assert (action.verb, outcome.result) == ("recreate", "healthy")
+    assert action.reason.startswith("changed: ")
+    assert stand.trace() != before
+    assert stand.bring(changed)[0].verb == "none"
+
+
+def test_it_is_restarted_stopped_started_again_and_removed(stand: Stand) -> None:
+    web = stand.web()
+    stand.bring(web)
+    before = stand.trace()
+    assert stand.bring(web, "restarted")[1].result == "healthy"
+    assert stand.trace() != before
+
+    assert stand.bring(web, "stopped")[1].result == "stopped"
+    assert stand.manager(web).status()[0].status == "stopped"
+    assert stand.bring(web, "stopped")[1].result == "unchanged"
+    assert stand.bring(web)[1].result == "healthy"
+
+    assert stand.bring(web, "absent")[1].result == "removed"
+    assert not stand.trace()
+    assert stand.manager(web).status()[0].status == "absent"
+    assert stand.bring(web, "absent")[1].result == "unchanged"
+
+
+def test_one_that_never_becomes_healthy_fails_with_its_last_words_and_can_be_taken_away(stand: Stand) -> None:
+    web = stand.web(well=False)
+    _action, outcome = stand.bring(web)
+    assert outcome.result == "failed"
+    assert stand.last_words in outcome.reason
+    assert outcome.remedy
+    assert [event.service for event in stand.told if event.kind == "service.failed"] == ["web"]
+    assert stand.bring(web, "absent")[1].result == "removed"
+    assert not stand.trace()
+
+
+def test_what_is_gone_behind_our_back_is_seen_and_brought_back(stand: Stand) -> None:
+    web = stand.web()
+    stand.bring(web)
+    stand.take_away()
+    before = stand.trace()
+    assert stand.manager(web).status()[0].status in ("failed", "stopped", "absent")
+    assert stand.manager(web).plan({"web": "started"}).actions["web"].is_change
+    assert stand.bring(web)[1].result == "healthy"
+    assert stand.trace() != before
+
+
+def test_checking_touches_nothing(stand: Stand) -> None:
+    web = stand.web()
+    files = tree(stand.work_dir)
+    plan = stand.manager(web).plan({"web": "started"})
+    assert [shown["before"] for shown in diff_of(plan.changes, plan.rendered, plan.before)] == [""]
+    assert (not stand.trace(), tree(stand.work_dir)) == (True, files)
+
+    stand.bring(web)
+    before, files = stand.trace(), tree(stand.work_dir)
+    for goal, verb in {"restarted": "restart", "stopped": "stop", "absent": "remove"}.items():
+        plan = stand.manager(web).plan({"web": goal})
+        assert plan.actions["web"].verb == verb
+        (shown,) = diff_of(plan.changes, plan.rendered, plan.before)
+        assert shown["before_header"].startswith(f"web ({verb}: ")
+        assert stand.manager(web).preflight().unavailable() == {}
+    assert (stand.trace(), tree(stand.work_dir)) == (before, files)
