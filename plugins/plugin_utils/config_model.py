@@ -16,6 +16,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model_kuber
 PlatformName = Literal["Docker", "Podman", "Kubernetes", "OrbStack"]
 InstallationMode = Literal["Solo", "MultiUser", "CICD", "Enterprise"]
 Profile = Literal["solo", "multi-user", "cicd", "enterprise"]
+NotificationFormat = Literal["generic", "pagerduty", "slack"]
 
 PROFILE_OF_MODE: dict[InstallationMode, Profile] = {
     "Solo": "solo",
@@ -107,6 +108,8 @@ class NotificationConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     webhook_url: str | None = _described("Where events are posted; https, or http to this machine.", None)
+    format: NotificationFormat | None = _described("What the receiver wants; known of some by their host.", None)
+    routing_key: str | None = _described("PagerDuty's key of the integration.", None)
     notify_progress: bool = _described("Tell about each step.", True)
     notify_completion: bool = _described("Tell about success.", True)
     notify_failure: bool = _described("Tell about failure.", True)
