@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Slack and PagerDuty see of real installations; a receiver on loopback stands for them, and answers as they do."""
+"""What Slack and PagerDuty see of real installations; a receiver on loopback answers as they do."""
 
 from __future__ import annotations
 
