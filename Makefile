@@ -73,8 +73,9 @@ integration: dev-venv ## tests against real engines, servers and processes
 e2e: dev-venv ## whole installations
 	@$(IN_DEV) $(BIN)/python -m pytest tests/e2e
 
-molecule: dev-venv ## molecule scenarios
-	@$(IN_DEV) $(BIN)/molecule test --all
+molecule: test-packages dev-venv ## molecule scenarios: one for each mode, and for each container engine
+	@$(IN_DEV) $(BIN)/python tools/with_docker.py \
+		molecule --base-config .config/molecule/config.yml test --all
 
 sanity: dev-venv ## ansible-test sanity
 	@tools/sanity.sh $(BIN)/python

@@ -135,7 +135,8 @@ def _service(
 
 def _block(service: ServiceDefinition) -> DockerDeployment:
     docker = service.deployment.docker
-    assert docker is not None
+    if docker is None:  # who asks has made sure of it; said for the type checker
+        raise TypeError(service.name)
     return docker
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from ansible_collections.provisioning.platform.plugins.module_utils._fields import STRICT, described
 from ansible_collections.provisioning.platform.plugins.module_utils._model import Scalar
 from ansible_collections.provisioning.platform.plugins.module_utils._model_kubernetes import DEFAULT_NAMESPACE
 
@@ -33,16 +34,6 @@ _ENGINE_OF_PLATFORM: dict[PlatformName, str] = {
     "OrbStack": "orbstack",
 }
 
-_STRICT: dict[str, Any] = {"extra": "forbid"}
-
-
-def _described(text: str, default: Any) -> Any:
-    metadata = {"description": text}
-    if isinstance(default, (list, dict)):
-        kind = type(default)
-        return field(default_factory=lambda: kind(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceOverride:
@@ -51,44 +42,44 @@ class ServiceOverride:
     :param settings: a part of a definition, merged deeply over the registry's.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     name: str
-    settings: dict[str, Any] = _described("Any part of a definition.", {})
+    settings: dict[str, Any] = described("Any part of a definition.", {})
 
 
 @dataclass(frozen=True, kw_only=True)
 class KubernetesConfig:
     """What all services on the cluster have in common, unless one says otherwise."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
-    namespace: str = _described("Namespace.", DEFAULT_NAMESPACE)
-    kubeconfig: str | None = _described("Kubeconfig file on the installing host; kubectl's when absent.", None)
-    context: str | None = _described("Context of the kubeconfig; its current one when absent.", None)
-    node_address: str | None = _described("Name or address of a node, under which node ports are reached.", None)
-    storage_class: str | None = _described("Storage class; the cluster's default when absent.", None)
-    ingress_class: str | None = _described("Class of ingresses; the cluster's default when absent.", None)
-    image_pull_secrets: list[str] = _described("Existing secrets with which images are pulled.", [])
+    namespace: str = described("Namespace.", DEFAULT_NAMESPACE)
+    kubeconfig: str | None = described("Kubeconfig file on the installing host; kubectl's when absent.", None)
+    context: str | None = described("Context of the kubeconfig; its current one when absent.", None)
+    node_address: str | None = described("Name or address of a node, under which node ports are reached.", None)
+    storage_class: str | None = described("Storage class; the cluster's default when absent.", None)
+    ingress_class: str | None = described("Class of ingresses; the cluster's default when absent.", None)
+    image_pull_secrets: list[str] = described("Existing secrets with which images are pulled.", [])
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentConfig:
     """What is installed, and on what."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
-    platform: PlatformName = _described("Where containers run: Docker, Podman, Kubernetes, OrbStack.", "Docker")
-    mode: InstallationMode = _described("The profile: Solo, MultiUser, CICD, Enterprise.", "Solo")
-    domain: str = _described("Domain or address under which the platform is reached.", "localhost")
-    bind_address: str = _described("Address that services listen on, unless they say otherwise.", "127.0.0.1")
-    project: str = _described("Prefix of containers and networks, one for each installation.", "provisioning")
-    engine_url: str | None = _described("Socket or address of the container engine; found by itself when absent.", None)
+    platform: PlatformName = described("Where containers run: Docker, Podman, Kubernetes, OrbStack.", "Docker")
+    mode: InstallationMode = described("The profile: Solo, MultiUser, CICD, Enterprise.", "Solo")
+    domain: str = described("Domain or address under which the platform is reached.", "localhost")
+    bind_address: str = described("Address that services listen on, unless they say otherwise.", "127.0.0.1")
+    project: str = described("Prefix of containers and networks, one for each installation.", "provisioning")
+    engine_url: str | None = described("Socket or address of the container engine; found by itself when absent.", None)
     kubernetes: KubernetesConfig = field(
         default_factory=KubernetesConfig, metadata={"description": "What services on a cluster have in common."}
     )
-    auto_generate_secrets: bool = _described("Make the secrets that are missing.", True)
-    services: list[ServiceOverride] = _described("Changes to the profile's services, and services beside them.", [])
+    auto_generate_secrets: bool = described("Make the secrets that are missing.", True)
+    services: list[ServiceOverride] = described("Changes to the profile's services, and services beside them.", [])
 
     @property
     def profile(self) -> Profile:
@@ -105,38 +96,38 @@ class DeploymentConfig:
 class NotificationConfig:
     """Whom to tell about the installation, and what."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
-    webhook_url: str | None = _described("Where events are posted; https, or http to this machine.", None)
-    format: NotificationFormat | None = _described("What the receiver wants; known of some by their host.", None)
-    routing_key: str | None = _described("PagerDuty's key of the integration.", None)
-    notify_progress: bool = _described("Tell about each step.", True)
-    notify_completion: bool = _described("Tell about success.", True)
-    notify_failure: bool = _described("Tell about failure.", True)
-    retry_attempts: int = _described("Attempts after the first one that failed.", 3)
-    headers: dict[str, str] = _described("Headers of the request, e.g. Authorization.", {})
-    timeout: float = _described("Seconds to wait for an answer.", 15.0)
+    webhook_url: str | None = described("Where events are posted; https, or http to this machine.", None)
+    format: NotificationFormat | None = described("What the receiver wants; known of some by their host.", None)
+    routing_key: str | None = described("PagerDuty's key of the integration.", None)
+    notify_progress: bool = described("Tell about each step.", True)
+    notify_completion: bool = described("Tell about success.", True)
+    notify_failure: bool = described("Tell about failure.", True)
+    retry_attempts: int = described("Attempts after the first one that failed.", 3)
+    headers: dict[str, str] = described("Headers of the request, e.g. Authorization.", {})
+    timeout: float = described("Seconds to wait for an answer.", 15.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnattendedInstallConfig:
     """An installation, as its owner writes it down."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
-    installation_id: str = _described("Name of the installation; made up when absent.", "")
-    verbose: bool = _described("Tell more, and write a debug log.", False)
-    fail_fast: bool = _described("Stop at the first error.", True)
-    cleanup_on_failure: bool = _described("Take away what a failed installation created.", True)
-    provisioning_path: str | None = _described("The provisioning command that operations call.", None)
-    work_dir: str = _described("Folder of the platform's files on its hosts.", "~/.provisioning")
-    registry: list[str] = _described("Files and folders of definitions beside the built-in ones.", [])
-    variables: dict[str, Any] = _described("Values for ${var.NAME}.", {})
+    installation_id: str = described("Name of the installation; made up when absent.", "")
+    verbose: bool = described("Tell more, and write a debug log.", False)
+    fail_fast: bool = described("Stop at the first error.", True)
+    cleanup_on_failure: bool = described("Take away what a failed installation created.", True)
+    provisioning_path: str | None = described("The provisioning command that operations call.", None)
+    work_dir: str = described("Folder of the platform's files on its hosts.", "~/.provisioning")
+    registry: list[str] = described("Files and folders of definitions beside the built-in ones.", [])
+    variables: dict[str, Any] = described("Values for ${var.NAME}.", {})
     deployment: DeploymentConfig = field(
         default_factory=DeploymentConfig, metadata={"description": "What is installed, and on what."}
     )
-    notifications: NotificationConfig | None = _described("Whom to tell.", None)
-    env_vars: dict[str, Scalar] = _described("Environment variables that reach every service.", {})
+    notifications: NotificationConfig | None = described("Whom to tell.", None)
+    env_vars: dict[str, Scalar] = described("Environment variables that reach every service.", {})
 
 
 TOP_LEVEL_KEYS = tuple(UnattendedInstallConfig.__dataclass_fields__)

@@ -159,13 +159,8 @@ def run(
             [str(program), *arguments], env=dict(env), stdin=source, stdout=output, stderr=output
         )
         try:
-            while True:
-                try:
-                    code = process.wait(_TICK)
-                    break
-                except subprocess.TimeoutExpired:
-                    reason = late()
-                if reason is not None:
+            while (code := _ended_within(process, _TICK)) is None:
+                if (reason := late()) is not None:
                     raise ComposeFailed(reason)
         finally:
             _end(process)
@@ -174,6 +169,14 @@ def run(
     if code != 0:
         raise ComposeFailed(complaint(text))
     return complaint(text)
+
+
+def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Return the exit code of a process, nothing if it still runs after so long."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def complaint(text: str) -> str:

@@ -211,7 +211,7 @@ def _listed(engine: Engine, context: Context, labels: Sequence[str]) -> list[Con
 
 def _container(entry: Mapping[str, Any], context: Context) -> Container:
     labels: Mapping[str, str] = entry.get("Labels") or {}
-    (found,) = instances([entry]).values()
+    found = next(iter(instances([entry]).values()))
     return Container(
         instance=found[0],
         project=labels.get(LABEL_PROJECT, ""),

@@ -31,6 +31,9 @@ _INHERITED = frozenset(
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Python itself ignores these, and has subprocess give them back to children.
 _GIVEN_BACK = frozenset({signal.SIGPIPE.value, signal.SIGXFSZ.value})
+# The C library keeps these for its threads and lets nobody set them. Whoever starts programs by posix_spawn, as make
+# does, leaves them ignored; a program that needs them sets them itself.
+_OF_THE_LIBRARY = frozenset(range(32, getattr(signal, "SIGRTMIN", 32)))
 _PASSAGE_MODE = 0o711  # another user may pass through to what is his, but not look round
 
 
@@ -179,7 +182,7 @@ def signal_reset() -> Callable[[], None] | None:
     Who is ignored or blocked in us, e.g. SIGHUP under ``nohup`` and SIGINT in a background job, would be so in it.
     """
     ignored, blocked = _process.unusual_signals()
-    ignored -= _GIVEN_BACK
+    ignored -= _GIVEN_BACK | _OF_THE_LIBRARY
     if not ignored and not blocked:
         return None
 
