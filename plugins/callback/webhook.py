@@ -16,9 +16,10 @@ description:
     are left alone. With C(--check) nothing is written and nothing is sent.
   - Notifications are delivered by a process of their own, so that a webhook that is slow or down neither slows nor
     fails the run. What cannot be delivered waits in C(outbox.jsonl) beside the journal.
-  - C(notifications) has the keys C(webhook_url) (https, or http to this machine), C(headers), C(notify_progress),
-    C(notify_completion), C(notify_failure), C(retry_attempts) and C(timeout) in seconds. C(${NAME}) and
-    C(${NAME:-default}) stand for environment variables.
+  - C(notifications) has the keys C(webhook_url) (https, or http to this machine), C(format) (C(generic), C(pagerduty)
+    or C(slack); by the host of the URL when not given), C(routing_key) (for PagerDuty), C(headers),
+    C(notify_progress), C(notify_completion), C(notify_failure), C(retry_attempts) and C(timeout) in seconds.
+    C(${NAME}) and C(${NAME:-default}) stand for environment variables.
 options:
   journal:
     description:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
     header_problems,
     path_problems,
@@ -22,7 +22,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model
     UnattendedInstallConfig,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.definition_checks import SERVICE_NAME
-from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import Address
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import address_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_address
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import SECRET_NAME, join, shown
 
@@ -108,10 +108,7 @@ def _deployment(deployment: DeploymentConfig) -> Iterator[Problem]:
 def _notifications(notifications: NotificationConfig) -> Iterator[Problem]:
     path = "notifications"
     if notifications.webhook_url is not None:
-        try:
-            Address.of(notifications.webhook_url)
-        except ConfigurationError as error:
-            yield from error.problems
+        yield from address_problems(notifications.webhook_url, notifications.format, notifications.routing_key)
     if not 0 <= notifications.retry_attempts <= 100:
         yield Problem(f"{path}.retry_attempts", f"{notifications.retry_attempts} is not between 0 and 100")
     if not 0 < notifications.timeout <= 600:

@@ -17,6 +17,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model_kuber
 PlatformName = Literal["Docker", "Podman", "Kubernetes", "OrbStack"]
 InstallationMode = Literal["Solo", "MultiUser", "CICD", "Enterprise"]
 Profile = Literal["solo", "multi-user", "cicd", "enterprise"]
+NotificationFormat = Literal["generic", "pagerduty", "slack"]
 
 PROFILE_OF_MODE: dict[InstallationMode, Profile] = {
     "Solo": "solo",
@@ -98,6 +99,8 @@ class NotificationConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     webhook_url: str | None = described("Where events are posted; https, or http to this machine.", None)
+    format: NotificationFormat | None = described("What the receiver wants; known of some by their host.", None)
+    routing_key: str | None = described("PagerDuty's key of the integration.", None)
     notify_progress: bool = described("Tell about each step.", True)
     notify_completion: bool = described("Tell about success.", True)
     notify_failure: bool = described("Tell about failure.", True)

@@ -11,7 +11,7 @@ from typing import Any
 
 #: Names that hold what must not be shown, here and in warnings about files that others can read.
 SECRET_NAME = re.compile(
-    r"passw(or)?d|passphrase|secret|token|(api|private|access)[_-]?key|authorization|credential", re.IGNORECASE
+    r"passw(or)?d|passphrase|secret|token|(api|private|access|routing)[_-]?key|authorization|credential", re.IGNORECASE
 )
 
 # What other tools, and the document this product grew from, call our settings.

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.config impor
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.documents import read_document
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.identity import platform_name
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget, redact
 from ansible_collections.provisioning.platform.plugins.plugin_utils.registry import load_registry
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
@@ -80,7 +82,7 @@ def load_installation(
         document=document,
         config=loaded.config,
         platform=platform,
-        target=WebhookTarget.of(loaded.config.notifications),
+        target=WebhookTarget.of(loaded.config.notifications, platform=_platform_name(loaded.config)),
         warnings=(*loaded.warnings, *platform.warnings, *_unused(variables or {}, document, loaded.config, roles)),
     )
 
@@ -120,6 +122,16 @@ def _load(
     given = _document_of(config) if isinstance(config, UnattendedInstallConfig) else dict(config)
     document = {**given, **_variables(given, variables)}
     return document, Loaded(from_mapping(document, env=environ, base_dir=Path.cwd()))
+
+
+def _platform_name(config: UnattendedInstallConfig) -> str:
+    deployment = config.deployment
+    return platform_name(
+        project=deployment.project,
+        domain=deployment.domain,
+        work_dir=config.work_dir,
+        controller=socket.gethostname(),
+    )
 
 
 def _unused(

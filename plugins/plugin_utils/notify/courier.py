@@ -21,12 +21,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils._events impo
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.breaker import Breaker
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.delivery import Outcome, Sender, backoff
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.follow import JournalFollower
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.formats.message import Message
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.outbox import Outbox, OutboxEntry
-from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import (
-    NotificationPayload,
-    RunProgress,
-    advance,
-)
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import RunProgress, advance
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.report import DeliveryReport
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget, redact
 
@@ -43,7 +40,7 @@ _NOT_IN_HEADERS = re.compile(r"[^\x21-\x7e]")
 @dataclass(eq=False)
 class _Parcel:
     id: str
-    payload: NotificationPayload
+    message: Message
     attempts: int = 0
     error: str = "not tried: the receiver did not answer"
     is_kept: bool = False
@@ -172,9 +169,10 @@ class Courier:
         if self._state.has_ended:
             return
         self._state, payload = advance(self._state, event)
-        if payload is not None and self._target.wants(payload):
-            identifier = _NOT_IN_HEADERS.sub("-", payload.installation_id)
-            self._pending.append(_Parcel(f"{identifier}-{event.sequence}", payload))
+        message = self._target.message(payload) if payload is not None else None
+        if message is not None:
+            identifier = _NOT_IN_HEADERS.sub("-", self._state.installation_id)
+            self._pending.append(_Parcel(f"{identifier}-{event.sequence}", message))
 
     def _next(self, *, has_ended: bool) -> _Parcel | None:
         """Return what to try now. Once the receiver seems dead, the rest is kept, and tries become rare."""
@@ -197,9 +195,10 @@ class Courier:
 
     def _deliver(self, parcel: _Parcel) -> None:
         tries = 1 + self._target.retry_attempts if self._breaker.is_closed else 1
+        body, path = self._target.bytes_of(parcel.message), self._target.path_of(parcel.message)
         for number in range(1, tries + 1):
             begun = self._clock()
-            outcome = self._sender.send(parcel.payload.to_json(), parcel.id)
+            outcome = self._sender.send(body, parcel.id, path=path)
             with self._lock:
                 if self._abandoned:
                     return
@@ -261,7 +260,7 @@ class Courier:
             return
         parcel.is_kept = True
         self._kept[parcel.id] = parcel
-        entry = OutboxEntry(parcel.id, parcel.attempts, parcel.error, vars(parcel.payload))
+        entry = OutboxEntry(parcel.id, parcel.attempts, parcel.error, parcel.message.body)
         try:
             self._outbox.append(entry)
         except OSError as error:

@@ -64,21 +64,23 @@ class Sender:
         self._clock = clock
         self._connection: http.client.HTTPConnection | None = None
 
-    def send(self, body: bytes, identifier: str) -> Outcome:
+    def send(self, body: bytes, identifier: str, *, path: str | None = None) -> Outcome:
         """Send once and say what came of it; nothing is raised for what a receiver or the network does.
 
         :param identifier: ``webhook-id``; the same for every try of a payload.
+        :param path: path and query, where they are others than the target's.
         """
+        path = path or self._address.path
         reused = self._connection is not None
         try:
-            return self._post(body, identifier)
+            return self._post(path, body, identifier)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not (reused and isinstance(error, (ConnectionError, http.client.HTTPException))):
                 return self._failure(error)
         # The receiver had closed the idle connection: that says nothing about this delivery, so open another.
         try:
-            return self._post(body, identifier)
+            return self._post(path, body, identifier)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             return self._failure(error)
@@ -89,7 +91,7 @@ class Sender:
             self._connection.close()
             self._connection = None
 
-    def _post(self, body: bytes, identifier: str) -> Outcome:
+    def _post(self, path: str, body: bytes, identifier: str) -> Outcome:
         if self._connection is None:
             self._connection = _connect(self._address, self._target.timeout)
         connection = self._connection
@@ -98,7 +100,7 @@ class Sender:
         deadline = time.monotonic() + self._target.timeout
         connection.response_class = lambda sock, **options: _Response(sock, deadline, **options)  # type: ignore[assignment]
         headers = request_headers(self._target, self._address, identifier, self._clock())
-        connection.request("POST", self._address.path, body, headers)
+        connection.request("POST", path, body, headers)
         response = connection.getresponse()
         response.read(_LARGEST_ANSWER)
         if not response.isclosed():

@@ -26,7 +26,7 @@ class OutboxEntry:
     :param id: its ``webhook-id``; a replay uses it again, so that a receiver can tell it has it already.
     :param attempts: how often it has been sent in vain.
     :param error: why the last try failed, fit to be shown.
-    :param payload: the body.
+    :param payload: the body, without the receiver's key.
     """
 
     id: str
@@ -36,7 +36,7 @@ class OutboxEntry:
 
 
 class Outbox:
-    """A file of JSON lines, oldest first, mode 0600. It holds neither the receiver's address nor its headers.
+    """A file of JSON lines, oldest first, mode 0600. It holds no address, header or key of the receiver.
 
     :param path: the file; made, with its folder, when first written, and removed when nothing waits any more.
     """

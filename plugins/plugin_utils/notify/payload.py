@@ -8,9 +8,8 @@ payload at most, so its sequence identifies the payload too.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ansible_collections.provisioning.platform.plugins.module_utils import _events as kinds
@@ -34,7 +33,7 @@ _MOST_BEFORE_THE_END = 99
 
 @dataclass(frozen=True)
 class NotificationPayload:
-    """The body of one notification.
+    """One notification: the body in the generic format, and what the other formats are made from.
 
     :param timestamp: unix time in seconds at which it happened.
     :param current_step: the step that runs, or the last one that did.
@@ -52,10 +51,6 @@ class NotificationPayload:
     total_steps: int
     error: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> bytes:
-        """Return the exact bytes to send."""
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True)

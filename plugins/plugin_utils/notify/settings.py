@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import socket
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,13 +23,16 @@ from ansible_collections.provisioning.platform.plugins.module_utils._paths impor
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import work_dir_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
     PROFILE_OF_MODE,
+    DeploymentConfig,
     NotificationConfig,
 )
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.identity import platform_name
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget
 
 DEFAULT_WORK_DIR = "~/.provisioning"
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 128
+_OF_DEPLOYMENT = ("platform", "mode", "project", "domain")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -99,7 +103,17 @@ class RunSettings:
             config = build(NotificationConfig, _typed(written))
         except ConfigurationError:
             return None
-        return WebhookTarget.of(config)
+        return WebhookTarget.of(config, platform=self._platform_name())
+
+    def _platform_name(self) -> str:
+        hosts = self._variables.get("ansible_play_hosts_all")
+        return platform_name(
+            project=self._deployment.get("project") or DeploymentConfig.project,
+            domain=self._deployment.get("domain") or DeploymentConfig.domain,
+            work_dir=self._text("work_dir") or DEFAULT_WORK_DIR,
+            controller=socket.gethostname(),
+            hosts=[str(host) for host in hosts] if isinstance(hosts, (list, tuple)) else (),
+        )
 
     def _new_id(self) -> str:
         from ansible_collections.provisioning.platform.plugins.plugin_utils.config import new_installation_id
@@ -112,7 +126,7 @@ class RunSettings:
         written = self._variables.get("deployment")
         if not isinstance(written, Mapping):
             return {}
-        return {name: str(self._resolve(written.get(name), name) or "") for name in ("platform", "mode")}
+        return {name: str(self._resolve(written.get(name), name) or "") for name in _OF_DEPLOYMENT}
 
     def _text(self, name: str) -> str:
         value = self._resolved(name)

@@ -7,8 +7,9 @@ The address and the headers of a webhook are secrets: nothing here shows more of
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,13 +20,20 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     raise_if_any,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import PORTS, has_port, header_problems
-from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import NotificationConfig
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import (
+    NotificationConfig,
+    NotificationFormat,
+)
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.formats import FORMATS, format_of
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.formats.message import Message
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.formats.pagerduty import PATH, change_path
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import NotificationPayload
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_loopback
 
 #: Seconds that one try may take at most.
 LONGEST_TIMEOUT = 600.0
 _BAD_IN_URL = re.compile(r"[\x00-\x20\x7f]")
+_ROUTING_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SWITCHES = {"completed": "notify_completion", "failed": "notify_failure"}
 
 
@@ -38,6 +46,9 @@ class WebhookTarget:
     :param notify_failure: tell that the run has failed or was cancelled.
     :param retry_attempts: how often a delivery that failed is tried again; 0 means one try.
     :param timeout: seconds one try may take.
+    :param format: what the receiver wants to be told in.
+    :param routing_key: PagerDuty's; a secret.
+    :param platform: name of the platform, the same in all its runs.
     """
 
     url: str = field(repr=False)
@@ -47,11 +58,15 @@ class WebhookTarget:
     notify_failure: bool = True
     retry_attempts: int = 3
     timeout: float = 15.0
+    format: NotificationFormat = "generic"
+    routing_key: str | None = field(default=None, repr=False)
+    platform: str = ""
 
     @classmethod
-    def of(cls, config: NotificationConfig | None) -> WebhookTarget | None:
+    def of(cls, config: NotificationConfig | None, *, platform: str = "") -> WebhookTarget | None:
         """Return the receiver that a configuration names, checked; nothing where it names none.
 
+        :param platform: name of the platform, as :func:`identity.platform_name` gives it.
         :raises ConfigurationError: nothing could be sent there.
         """
         if config is None or not config.webhook_url:
@@ -64,6 +79,9 @@ class WebhookTarget:
             notify_failure=config.notify_failure,
             retry_attempts=config.retry_attempts,
             timeout=config.timeout,
+            format=config.format or format_of(config.webhook_url),
+            routing_key=config.routing_key,
+            platform=platform,
         )
         target.check()
         return target
@@ -84,6 +102,20 @@ class WebhookTarget:
         """Whether the receiver is to be told this."""
         return bool(getattr(self, _SWITCHES.get(payload.event, "notify_progress")))
 
+    def message(self, payload: NotificationPayload) -> Message | None:
+        """Return a payload in the receiver's format; nothing where it is not to be told, or cannot be."""
+        return FORMATS[self.format](payload, self.platform) if self.wants(payload) else None
+
+    def bytes_of(self, message: Message) -> bytes:
+        """Return the exact bytes to send, the routing key among them."""
+        key = {"routing_key": self.routing_key} if self.format == "pagerduty" else {}
+        return json.dumps({**key, **message.body}, separators=(",", ":")).encode()
+
+    def path_of(self, message: Message) -> str:
+        """Return path and query of the request."""
+        path = Address.of(self.url).path
+        return change_path(path) if message.is_change else path
+
     def check(self) -> None:
         """Make sure that something could be sent there.
 
@@ -95,10 +127,7 @@ class WebhookTarget:
         if not 0 < self.timeout <= LONGEST_TIMEOUT:
             why = f"{self.timeout:g} is not between 0 and {LONGEST_TIMEOUT:g} seconds"
             problems.append(Problem("notifications.timeout", why))
-        try:
-            Address.of(self.url)
-        except ConfigurationError as error:
-            problems[:0] = error.problems
+        problems[:0] = address_problems(self.url, self.format, self.routing_key)
         raise_if_any(problems, ConfigurationError)
 
 
@@ -148,6 +177,31 @@ class Address:
         default = 443 if self.scheme == "https" else 80
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}{'' if self.port == default else f':{self.port}'}/***"
+
+
+def address_problems(url: str, name: NotificationFormat | None, routing_key: str | None) -> Iterator[Problem]:
+    """Yield why nothing can be sent to an address; no secret is in it.
+
+    :param name: the format; the one that the address is known to want when absent.
+    """
+    try:
+        address = Address.of(url)
+    except ConfigurationError as error:
+        yield from error.problems
+        return
+    if (name or format_of(url)) != "pagerduty":
+        if routing_key is not None:
+            remedy = "Take it out, or set notifications.format to pagerduty."
+            yield Problem("notifications.routing_key", "is for PagerDuty, which is not what is told", remedy)
+        return
+    if not address.path.partition("?")[0].endswith(PATH):
+        remedy = f"E.g. https://events.pagerduty.com{PATH}; for an integration of another kind set format to generic."
+        yield Problem("notifications.webhook_url", f"does not end with {PATH}, as PagerDuty's does", remedy)
+    if not routing_key:
+        remedy = "Set it to the key of an integration with Events API v2: ${PAGERDUTY_ROUTING_KEY}."
+        yield Problem("notifications.routing_key", "is missing, and PagerDuty takes nothing without it", remedy)
+    elif not _ROUTING_KEY.fullmatch(routing_key):
+        yield Problem("notifications.routing_key", "has characters that no key has", "Use letters and digits.")
 
 
 def redact(url: str) -> str:

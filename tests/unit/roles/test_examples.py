@@ -67,6 +67,7 @@ def test_settings_that_are_commented_out_are_accepted_once_they_are_not(suffix, 
     assert loaded.config.deployment.engine_url == "unix:///var/run/docker.sock"
     assert loaded.config.notifications == NotificationConfig(
         webhook_url="https://example.com/webhook",
+        format="generic",
         headers={"Content-Type": "application/json", "Authorization": "Bearer let-me-in"},
     )
 
@@ -117,16 +118,21 @@ def test_a_profile_has_its_services_as_its_example_says(name):
     assert installed.warnings == ()
 
 
-@pytest.mark.parametrize(("name", "host"), [("multi-user", "hooks.slack.com"), ("enterprise", "events.pagerduty.com")])
-def test_people_are_told_of_the_end_and_not_of_every_step(name, host):
+@pytest.mark.parametrize(
+    ("name", "host", "wanted"),
+    [("multi-user", "hooks.slack.com", "slack"), ("enterprise", "events.pagerduty.com", "pagerduty")],
+)
+def test_people_are_told_of_the_end_and_not_of_every_step(name, host, wanted):
     told = load_file(ROOT / "examples" / f"{name}.yml", env=ENVIRONMENT).config.notifications
     assert f"https://{host}/" in told.webhook_url
+    assert told.format == wanted
     assert (told.notify_progress, told.notify_completion, told.notify_failure) == (False, True, True)
 
 
 def test_a_pipeline_is_told_everything_and_logs_are_detailed():
     config = load_file(ROOT / "examples" / "cicd.yml", env=ENVIRONMENT).config
     assert config.notifications.notify_progress
+    assert config.notifications.format == "generic"
     assert config.notifications.headers["Authorization"] == "Bearer let-me-in"
     assert (config.verbose, config.env_vars["LOG_LEVEL"]) == (True, "debug")
 

@@ -189,6 +189,16 @@ def test_paths_of_registries_are_relative_to_the_configuration():
         ({"notifications": {"webhook_url": "hook"}}, "notifications.webhook_url: is not an https URL"),
         ({"notifications": {"retry_attempts": -1}}, "notifications.retry_attempts: -1 is not between 0 and 100"),
         ({"notifications": {"timeout": 0}}, "notifications.timeout: 0 is not above 0"),
+        ({"notifications": {"format": "teams"}}, "notifications.format: "),
+        (
+            {"notifications": {"webhook_url": "https://events.pagerduty.com/v2/enqueue"}},
+            "notifications.routing_key: is missing, and PagerDuty takes nothing without it",
+        ),
+        (
+            {"notifications": {"webhook_url": "https://x.example/h", "routing_key": "k"}},
+            "notifications.routing_key: is for PagerDuty",
+        ),
+        ({"notifications": {"routing_key": ["s3cret"]}}, "notifications.routing_key: expected a text"),
         ({"notifications": {"headers": {"a b": "x"}}}, "notifications.headers.a b: is not the name of a header"),
         ({"notifications": {"headers": {"A": "x\r\nB: y"}}}, "notifications.headers.A: has a value that no header may"),
         ({"notifications": {"retry_attempts": True}}, "notifications.retry_attempts: expected a number, got true"),

@@ -15,9 +15,10 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.follo
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.outbox import Outbox, OutboxEntry
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget
 
+from tests.fixtures.message_rules import pagerduty_faults, slack_faults
 from tests.fixtures.receiver import Receiver
 
-from .conftest import Script
+from .conftest import STEPS, Script
 
 
 class Clock:
@@ -47,8 +48,11 @@ def clock() -> Clock:
     return Clock()
 
 
-def make(script: Script, receiver: Receiver, clock: Clock, *, offset: int = 0, **settings: Any) -> Courier:
-    target = WebhookTarget(receiver.url, **settings)
+def make(
+    script: Script, receiver: Receiver, clock: Clock, *, offset: int = 0, path: str = "", **settings: Any
+) -> Courier:
+    url = f"http://127.0.0.1:{receiver.port}{path}" if path else receiver.url
+    target = WebhookTarget(url, **settings)
     return Courier(script.journal, target, offset=offset, clock=clock, sleep=clock.sleep, random=lambda: 1.0)
 
 
@@ -294,6 +298,60 @@ def test_an_identifier_is_fit_for_a_header_whatever_the_installation_is_called(j
         deliver(Script(journal), receiver, clock)
     assert receiver.deliveries[0].headers["webhook-id"] == "l-b-1-1"
     assert receiver.payloads[0]["installation_id"] == "läb\n1"
+
+
+def test_slack_gets_one_message_for_each_event_in_order_and_the_wait_it_asks_for(script, clock):
+    script.whole()
+    with Receiver("200", answers=("200", "429", "429")) as receiver:
+        report = deliver(script, receiver, clock, format="slack", platform="p@h:/w")
+    assert report == DeliveryReport(delivered=25)
+    assert [faults for body in receiver.payloads if (faults := slack_faults(body))] == []
+    assert clock.backoffs == [1.0, 1.0]
+    texts = [body["text"] for body in receiver.payloads]
+    assert texts[1:4] == [texts[1]] * 3
+    assert texts[0].startswith("Installation has begun")
+    assert texts[-1].startswith("Installed, but some services are missing")
+
+
+def test_pagerduty_gets_alerts_at_one_address_and_changes_at_another(script, clock):
+    script.begin()
+    script.steps(STEPS[:1])
+    script.fail()
+    with Receiver("202") as receiver:
+        settings = {"format": "pagerduty", "routing_key": "s3cret", "platform": "p@h:/w"}
+        report = deliver(script, receiver, clock, path="/v2/enqueue", **settings)
+    assert report == DeliveryReport(delivered=3)
+    assert [delivery.path for delivery in receiver.deliveries] == ["/v2/change/enqueue"] * 2 + ["/v2/enqueue"]
+    for delivery in receiver.deliveries:
+        assert pagerduty_faults(delivery.json, path=delivery.path) == []
+        assert delivery.json["routing_key"] == "s3cret"
+
+
+def test_a_success_after_a_failure_ends_what_the_failure_has_raised(script, clock):
+    settings = {"format": "pagerduty", "routing_key": "k", "platform": "p@h:/w", "notify_progress": False}
+    with Receiver("202") as receiver:
+        script.begin()
+        script.fail()
+        deliver(script, receiver, clock, path="/v2/enqueue", **settings)
+        offset = journal_size(script.journal.path)
+        script.whole()
+        deliver(script, receiver, clock, path="/v2/enqueue", offset=offset, **settings)
+    assert [(body["event_action"], body["dedup_key"]) for body in receiver.payloads] == [
+        ("trigger", "p@h:/w"),
+        ("resolve", "p@h:/w"),
+    ]
+
+
+def test_the_outbox_keeps_what_is_to_be_sent_without_the_routing_key(script, clock):
+    script.begin()
+    script.fail()
+    with Receiver("400") as receiver:
+        deliver(
+            script, receiver, clock, path="/v2/enqueue", format="pagerduty", routing_key="s3cret", platform="p@h:/w"
+        )
+    entries = outbox_of(script)
+    assert [entry.payload.get("event_action") for entry in entries] == [None, "trigger"]
+    assert "s3cret" not in script.journal.path.with_name("outbox.jsonl").read_text(encoding="utf-8")
 
 
 def test_outbox_entries_survive_a_round_trip_and_go_one_by_one(tmp_path: Path):

@@ -134,3 +134,22 @@ def test_a_work_dir_that_the_first_step_will_refuse_is_not_made(home, tmp_path, 
     journal = settings({"work_dir": f"{tmp_path}/wo{mark}rk"}).journal("ci-7")
     assert journal.path.is_relative_to(home)
     assert [path for path in tmp_path.iterdir() if path != home] == []
+
+
+def test_the_target_knows_the_platform_by_a_name_that_is_no_runs_own():
+    variables = {
+        "notifications": {"webhook_url": URL, "format": "pagerduty", "routing_key": "${KEY}"},
+        "deployment": {"project": "team", "domain": "${DOMAIN:-localhost}"},
+        "ansible_play_hosts_all": ["web2", "web1"],
+    }
+    written = {**variables, "notifications": {**variables["notifications"], "webhook_url": f"{URL}/v2/enqueue"}}
+    target = settings(written, KEY="abc").target()
+    assert target is not None
+    assert (target.format, target.routing_key, target.platform) == (
+        "pagerduty",
+        "abc",
+        "team@web1,web2:~/.provisioning",
+    )
+    target = settings({**written, "work_dir": "/srv/p"}, KEY="abc", DOMAIN="p.example.com").target()
+    assert target is not None
+    assert target.platform == "team@p.example.com:/srv/p"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import NotificationConfig
@@ -115,3 +117,70 @@ def test_a_configuration_names_one_receiver_or_nobody():
 def test_what_is_no_port_is_told_with_the_range(port):
     with pytest.raises(ConfigurationError, match="something else than a port after its host"):
         Address.of(f"https://hooks.example.com:{port}/s3cret")
+
+
+PAGERDUTY = {"url": "https://events.pagerduty.com/v2/enqueue", "format": "pagerduty", "routing_key": "s3cret"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "why"),
+    [
+        ({"routing_key": None}, "routing_key", "is missing"),
+        ({"routing_key": ""}, "routing_key", "is missing"),
+        ({"routing_key": "s3cret key"}, "routing_key", "has characters that no key has"),
+        ({"url": "https://events.pagerduty.com/integration/s3cret/enqueue"}, "webhook_url", "does not end with"),
+        ({"format": "slack"}, "routing_key", "is for PagerDuty"),
+    ],
+)
+def test_what_pagerduty_would_refuse_is_told_before_without_showing_secrets(changes, what, why):
+    with pytest.raises(ConfigurationError, match=why) as caught:
+        WebhookTarget(**{**PAGERDUTY, **changes}).check()
+    assert [problem.what for problem in caught.value.problems] == [f"notifications.{what}"]
+    assert "s3cret" not in str(caught.value)
+
+
+def test_the_routing_key_is_in_the_bytes_that_are_sent_and_nowhere_else():
+    target = WebhookTarget(**PAGERDUTY, platform="p@h:/w")
+    message = target.message(NotificationPayload("failed", "i", 0, None, 0, 0, 7, "no disk"))
+    assert message is not None
+    assert "s3cret" not in repr(message) + repr(target)
+    assert json.loads(target.bytes_of(message))["routing_key"] == "s3cret"
+    assert json.loads(target.bytes_of(message))["dedup_key"] == "p@h:/w"
+    assert WebhookTarget.from_dict(json.loads(json.dumps(target.to_dict()))) == target
+
+
+@pytest.mark.parametrize(
+    ("event", "path"), [("started", "/v2/change/enqueue"), ("failed", "/v2/enqueue"), ("completed", "/v2/enqueue")]
+)
+def test_change_events_go_to_an_address_of_their_own(event, path):
+    target = WebhookTarget(**PAGERDUTY)
+    message = target.message(NotificationPayload(event, "i", 0, None, 0, 0, 7))
+    assert message is not None
+    assert target.path_of(message) == path
+
+
+@pytest.mark.parametrize("name", ["generic", "slack"])
+def test_no_secret_of_the_target_is_in_a_body_of_another_format(name):
+    target = WebhookTarget("https://h.example/s3cret", {"Authorization": "Bearer s3cret"}, format=name)
+    message = target.message(NotificationPayload("failed", "i", 0, None, 0, 0, 7, "no disk"))
+    assert message is not None
+    assert b"s3cret" not in target.bytes_of(message)
+
+
+def test_text_that_is_no_unicode_can_still_be_sent():
+    target = WebhookTarget("https://h.example/")
+    message = target.message(NotificationPayload("failed", "i", 0, None, 0, 0, 7, "caf\udce9"))
+    assert message is not None
+    assert json.loads(target.bytes_of(message))["error"] == "caf\udce9"
+
+
+def test_the_format_is_the_one_configured_or_the_one_of_the_host():
+    slack = NotificationConfig(webhook_url="https://hooks.slack.com/services/x")
+    relay = NotificationConfig(webhook_url="https://relay.example.com/", format="slack")
+    generic = NotificationConfig(webhook_url="https://hooks.slack.com/services/x", format="generic")
+    found = [WebhookTarget.of(config, platform="p@h:/w") for config in (slack, relay, generic)]
+    assert [target and (target.format, target.platform) for target in found] == [
+        ("slack", "p@h:/w"),
+        ("slack", "p@h:/w"),
+        ("generic", "p@h:/w"),
+    ]
