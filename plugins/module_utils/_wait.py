@@ -83,7 +83,7 @@ def wait_until_healthy(
         left = deadline - clock()
         if left <= 0:
             reason = result.reason if not result.healthy else f"passed only {passed} of {success_threshold} times"
-            limit = f"not healthy within {timeout:g} s: " if timeout > 0 else ""
+            limit = f"not healthy within {round(timeout, 2):g} s: " if timeout > 0 else ""
             return HealthResult(False, f"{limit}{reason}", result.duration_ms)
         sleep(min(interval if result.healthy else next(pauses), left))
 

@@ -71,6 +71,7 @@ made:
   elements: str
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -114,6 +115,30 @@ def refuse_empty_copies(module: Module) -> None:
     raise_if_any(problems, PrerequisiteError)
 
 
+def newer(secrets: Mapping[str, Secret], existing: Mapping[str, Secret]) -> dict[str, Secret]:
+    """Return the secrets that are not there, or in an older version only."""
+    return {
+        name: secret
+        for name, secret in secrets.items()
+        if name not in existing or secret.version > existing[name].version
+    }
+
+
+def changed_copies(secrets: Mapping[str, Secret], existing: Mapping[str, Secret]) -> dict[str, Secret]:
+    """Return the copies whose value is another one.
+
+    A secret that was made anew on another host begins to count anew. What uses the copy learns of it by its version.
+    """
+    changed = {}
+    for name, secret in secrets.items():
+        before = existing.get(name)
+        if before is None:
+            changed[name] = secret
+        elif before.value != secret.value:
+            changed[name] = Secret(secret.value, max(secret.version, before.version + 1))
+    return changed
+
+
 def work(module: Module) -> dict[str, Any]:
     """Write what is given, then tell what there is."""
     layout = WorkDir(work_dir_of(module))
@@ -124,12 +149,7 @@ def work(module: Module) -> dict[str, Any]:
     for service, given in module.params["values"].items():
         existing = store.read(service)
         secrets = {name: Secret(item["value"], item["version"]) for name, item in given.items()}
-        kept = existing if service in names else {}
-        new = {
-            name: secret
-            for name, secret in secrets.items()
-            if existing.get(name) != secret and (name not in kept or secret.version > kept[name].version)
-        }
+        new = newer(secrets, existing) if service in names else changed_copies(secrets, existing)
         made += [f"{service}.{name}" for name in new]
         if new and not module.check_mode:
             path = layout.secrets / f"{service}.json"

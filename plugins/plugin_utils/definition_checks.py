@@ -20,6 +20,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     ServiceDefinition,
     TcpHealthCheck,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import references
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
     credential_problems,
     header_problems,
@@ -36,6 +37,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.published im
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import shown, suggestion
 
 SERVICE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_RESERVED_LABELS = ("io.provisioning.", "com.docker.compose.")
 _SECRET = re.compile(r"[A-Za-z0-9_-]+")
 _MEMORY = re.compile(r"\d+(\.\d+)?[kmg]?", re.IGNORECASE)
 _OCTAL = re.compile(r"0?[0-7]{3}")
@@ -49,6 +51,8 @@ def definition_problems(service: ServiceDefinition) -> list[Problem]:
     return [
         *_name(service),
         *_filled_in(service),
+        *_labels(service),
+        *_shown_secrets(service),
         *_ports(service),
         *mode_problems(service),
         *_health(service),
@@ -70,6 +74,25 @@ def _filled_in(service: ServiceDefinition) -> Iterator[Problem]:
     for name in ("elsewhere", "round"):
         if getattr(service, name):
             yield Problem(f"{service.name}.{name}", "is worked out, not written", "Write depends_on and hosts.")
+
+
+def _labels(service: ServiceDefinition) -> Iterator[Problem]:
+    for name in service.labels:
+        if name.startswith(_RESERVED_LABELS):
+            yield Problem(f"{service.name}.labels.{name}", "is set by the platform or by Compose", "Take it out.")
+
+
+def _shown_secrets(service: ServiceDefinition) -> Iterator[Problem]:
+    """Find secrets where every user of the host would see them."""
+    binary, health = service.deployment.binary, service.health
+    shown_to_all = {
+        "deployment.binary.args": binary.args if binary else [],
+        "health.command": health.command if isinstance(health, CommandHealthCheck) else [],
+    }
+    for path, arguments in shown_to_all.items():
+        for owner, name in references(arguments):
+            why = f"holds the secret {owner}.{name}, which ps would show to every user"
+            yield Problem(f"{service.name}.{path}", why, "Hand it over in env or in a configuration file.")
 
 
 def _ports(service: ServiceDefinition) -> Iterator[Problem]:

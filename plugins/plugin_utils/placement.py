@@ -27,11 +27,13 @@ class Inventory:
     :param hosts: all of them, in the inventory's order.
     :param groups: hosts by the name of their group.
     :param addresses: under which address others reach a host.
+    :param is_known: whether these are the hosts that will be installed on; otherwise the first stands for them all.
     """
 
     hosts: tuple[str, ...]
     groups: Mapping[str, Collection[str]] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
+    is_known: bool = True
 
     def place(self, name: str, written: Sequence[str]) -> tuple[tuple[str, ...], list[Problem]]:
         """Return the hosts of a service, and what is wrong with how its place is written.
@@ -40,6 +42,8 @@ class Inventory:
         :param written: its ``hosts``: names of hosts or groups. When it has none, it is on the hosts of the group of
             its name, and where there is no such group, on the first host.
         """
+        if not self.is_known:
+            return self.hosts[:1], []
         if not written:
             group = self.groups.get(name.replace("-", "_"), ())
             return tuple(host for host in self.hosts if host in group) or self.hosts[:1], []

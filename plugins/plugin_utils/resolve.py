@@ -106,7 +106,7 @@ def resolve(
         home=home,
         work_dir=folder,
         env=env,
-        inventory=inventory or Inventory((host,)),
+        inventory=inventory or Inventory((host,), is_known=False),
         host=host,
     )
     services = resolver.definitions()

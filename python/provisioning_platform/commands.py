@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -110,7 +111,7 @@ def validate(options: Options) -> ExitCode:
     from .configuration import description
     from .progress import Output
 
-    installation = _load(options)
+    installation = _load(dataclasses.replace(options, inventory=None))
     _warn(installation)
     if not options.quiet:
         output = Output(sys.stdout)
@@ -187,7 +188,8 @@ def _load(options: Options) -> Installation:
     if options.config is None:
         remedy = "Name a file; `provisioning-run sample > solo.toml` makes one."
         raise ConfigurationError(Problem("--config", "is missing", remedy))
-    return load_installation(options.config, variables=_variables(options.variables))
+    variables = _variables(options.variables)
+    return load_installation(options.config, variables=variables, on_hosts=options.inventory is not None)
 
 
 def _variables(given: Sequence[str]) -> dict[str, str]:

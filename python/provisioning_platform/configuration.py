@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._build import to_dict
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceRegistry
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config import (
     Loaded,
     from_mapping,
@@ -24,6 +25,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.ident
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget, redact
 from ansible_collections.provisioning.platform.plugins.plugin_utils.registry import load_registry
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
+from ansible_collections.provisioning.platform.plugins.plugin_utils.settling import work_dir_of
 
 from . import collection
 from .text import count, wrapped
@@ -67,17 +69,24 @@ def load_installation(
     *,
     variables: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
+    on_hosts: bool = False,
 ) -> Installation:
     """Load and validate a whole installation; nothing is touched.
 
     :param config: a TOML or YAML file, its content, or a configuration already validated.
     :param variables: values for ``${var.NAME}``, over those of the configuration.
     :param environ: the environment, for ``${TOKEN}``.
+    :param on_hosts: whether it is for the hosts of an inventory, whose variables say more of the services. What is to
+        be on them is worked out, and found valid, in the first step of a run.
     :raises ConfigurationError: something is wrong; one problem for each fault that was found.
     """
     document, loaded = _load(config, variables or {}, environ)
     roles = collection.root() / "roles"
-    platform = resolve(loaded.config, home=str(Path.home()), roles_dir=roles, env=environ)
+    home = str(Path.home())
+    if on_hosts:
+        platform = Platform(loaded.config, ServiceRegistry(services={}), {}, work_dir_of(loaded.config.work_dir, home))
+    else:
+        platform = resolve(loaded.config, home=home, roles_dir=roles, env=environ)
     return Installation(
         document=document,
         config=loaded.config,

@@ -81,7 +81,7 @@ def run_unattended(
     :raises ConfigurationError: the configuration is invalid; one problem for each fault.
     :raises PrerequisiteError: another run of this installation is in progress, or its folder cannot be written.
     """
-    installation = load_installation(config, variables=variables)
+    installation = load_installation(config, variables=variables, on_hosts=inventory is not None)
     return run_installation(
         installation, check=check, on_event=on_event, inventory=inventory, cancellation=cancellation or Cancellation()
     )
