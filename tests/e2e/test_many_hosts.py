@@ -124,6 +124,7 @@ def test_what_one_host_lacks_keeps_all_from_being_touched(fleet):
     ran = fleet.playbook("install")
     assert ran.returncode == 2
     assert "/nonexistent/front" in ran.stdout + ran.stderr
+    assert "undefined" not in ran.stdout + ran.stderr
     assert not any((fleet.folder / name / "services").exists() for name in HOSTS)
 
 
@@ -131,6 +132,18 @@ def test_a_service_that_is_on_another_host_is_no_unknown_one(fleet):
     done(fleet.playbook("install"))
     stopped = done(fleet.playbook("stop", "-e", "service_names=front"))
     assert told(stopped, "stopped") == ["three front stopped"]
+
+
+def test_the_program_installs_on_the_hosts_of_an_inventory_with_their_own_settings(fleet):
+    fleet.services["front"]["bind_address"] = "127.0.0.1"
+    fleet.hosts["three"]["front_service"] = {"bind_address": "0.0.0.0"}
+    planned = fleet.run("plan")
+    assert planned.returncode == 10, planned.stdout + planned.stderr
+    assert all(name in planned.stdout for name in fleet.services)
+    ran = fleet.run()
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert re.search(r"^front on three +running +healthy", ran.stdout, re.MULTILINE)
+    assert accepts(fleet.services["front"]["port"], "127.0.0.13")
 
 
 # --- hosts that are machines of their own, as far as containers are ---------------------------------------------------

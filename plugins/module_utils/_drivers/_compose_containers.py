@@ -101,6 +101,18 @@ def no_longer_needed(staying: Collection[Container], leaving: Collection[Contain
     ]
 
 
+def lost_need(container: Container, everything: Collection[Container]) -> str:
+    """Return in words what a container needs inside its file and is gone or broken, nothing where all is there."""
+    places = {(one.project, one.service): one for one in everything}
+    for need in container.needs:
+        found = places.get((container.project, need))
+        if found is None:
+            return f"{need}, which it needs inside its file, is gone"
+        if not found.is_up and found.instance.exit_code != 0:  # one that ended well may have had nothing else to do
+            return f"{need}, which it needs inside its file, has ended: {found.instance.text}"
+    return ""
+
+
 def ownerless(containers: Collection[Container]) -> list[Container]:
     """Return what was brought up for a container that somebody took away since, and that nothing else needs."""
     kept = {(one.project, need) for one in containers if one.owner for need in one.needs}

@@ -87,10 +87,7 @@ class ComposeDriver(Driver):
         """
         found = containers.of_installation(self._connection.engine(), self.context)
         now = self._clock()
-        return {
-            service.name: _observation(service, containers.for_service(found, service.name), now)
-            for service in services
-        }
+        return {service.name: _observation(service, found, now) for service in services}
 
     def find(self) -> list[ServiceDefinition]:
         """Return the services that have containers with our labels.
@@ -168,7 +165,7 @@ class ComposeDriver(Driver):
             left = containers.no_longer_needed(after, containers.for_service(before, service.name))
             containers.remove(engine, service, left)
             containers.rejoin(engine, service.name, containers.for_service(after, service.name))
-        return _observation(service, containers.for_service(after, service.name), self._clock())
+        return _observation(service, after, self._clock())
 
     def stop(self, service: ServiceDefinition, observation: Observation) -> None:  # noqa: ARG002
         """Stop it, then what runs for it alone inside its file.
@@ -288,7 +285,8 @@ class ComposeDriver(Driver):
             _docker_shared.remove_networks(engine, self.context, {LABEL_PROJECT: project})
 
 
-def _observation(service: ServiceDefinition, found: Sequence[Container], now: float) -> Observation:
+def _observation(service: ServiceDefinition, everything: Sequence[Container], now: float) -> Observation:
+    found = containers.for_service(everything, service.name)
     if not found:
         return ABSENT
     digests = {one.instance.digest for one in found}
@@ -296,4 +294,6 @@ def _observation(service: ServiceDefinition, found: Sequence[Container], now: fl
     startup = dataclasses.replace(service.startup, restart=found[0].restart.split(":")[0])  # type: ignore[arg-type]
     digest = digests.pop() if len(digests) == 1 else None
     networks = [(one.network,) for one in found[:1] if one.network]
-    return together([one.instance for one in found], startup, digest or None, now, networks=networks)
+    seen = together([one.instance for one in found], startup, digest or None, now, networks=networks)
+    lost = containers.lost_need(found[0], everything)
+    return dataclasses.replace(seen, drift=lost) if lost and seen.is_up and not seen.drift else seen

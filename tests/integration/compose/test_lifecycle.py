@@ -226,6 +226,28 @@ def test_what_is_gone_behind_our_back_is_made_again(bench):
     bench.driver.remove(web, ABSENT)
 
 
+@pytest.mark.parametrize(
+    ("lose", "drift"),
+    [
+        (lambda bench: bench.api.kill(bench.id_of("db")), "db, which it needs inside its file, has ended"),
+        (
+            lambda bench: bench.api.remove_container(bench.id_of("db"), force=True),
+            "db, which it needs inside its file, is",
+        ),
+    ],
+    ids=["killed", "removed"],
+)
+def test_what_a_service_needs_inside_its_file_is_missed_and_brought_back(bench, lose, drift):
+    bench.write({"web": NEEDS_DB, "db": {"restart": "no"}})
+    web = bench.service()
+    before = bench.start(web)
+    lose(bench)
+    assert bench.see(web).drift.startswith(drift)
+    after = bench.start(web)
+    assert (after.id, after.drift) == (before.id, "")
+    assert bench.inspect("db")["State"]["Running"]
+
+
 def test_what_somebody_paused_runs_on(bench):
     bench.write({"web": {}})
     web = bench.service()

@@ -49,6 +49,16 @@ DOWNLOAD = {"url": "https://x.example/f", "sha256": "0" * 64}
         ({"compose": {"file": "/c", "project": "My Shop"}}, "x.deployment.compose.project: 'My Shop' is no name of a"),
         ({"compose": {"file": "/c", "env": {"A-B": 1}}}, "x.deployment.compose.env"),
         ({"kubernetes": {"chart": {"chart": "/c"}, "manifests": ["/m"]}}, "kubernetes: has a chart and manifests"),
+        ({"labels": {"com.docker.compose.project": "x"}}, "labels.com.docker.compose.project: is set by the platform"),
+        ({"labels": {"io.provisioning.project": "x"}}, "x.labels.io.provisioning.project: is set by the platform"),
+        (
+            {"binary": {"command": "x", "args": ["--token", "${secret.x.token}"]}},
+            "x.deployment.binary.args: holds the secret x.token, which ps would show to every user. Hand it over",
+        ),
+        (
+            {"health": {"type": "command", "command": ["ask", "${secret.x.token}"]}},
+            "x.health.command: holds the secret x.token, which ps would show to every user",
+        ),
         ({"remote": {"url": "box"}}, "x.deployment.remote.url: 'box' is not a URL"),
         ({"remote": {"url": "http://[x"}}, "x.deployment.remote.url: 'http://[x' is not a URL"),
         ({"remote": {"url": "ftp://x.example"}}, "url: does not say which port of x.example is meant"),
