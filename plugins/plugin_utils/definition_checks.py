@@ -42,7 +42,8 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]+")
 _MEMORY = re.compile(r"\d+(\.\d+)?[kmg]?", re.IGNORECASE)
 _OCTAL = re.compile(r"0?[0-7]{3}")
 _METHOD = re.compile(r"[A-Z]+")
-_SIGNALS = tuple(member.name for member in signal.Signals)
+#: Those that end a process, if it likes; what is stopped or continued has not ended.
+_SIGNALS = tuple(member.name for member in signal.Signals if member.name not in ("SIGSTOP", "SIGTSTP", "SIGCONT"))
 _BCRYPT_BYTES = 72
 
 
@@ -215,4 +216,9 @@ def _config(service: ServiceDefinition) -> Iterator[Problem]:
             yield Problem(path, "needs either template or content, and not both")
         if file.dest in seen:
             yield Problem(f"{path}.dest", f"{file.dest} is written twice")
+        if references(file.dest):
+            yield Problem(f"{path}.dest", "holds a secret, which names of files show", "Put it into the file.")
         seen.add(file.dest)
+    for dest in sorted(seen):
+        if any(other.startswith(f"{dest}/") for other in seen):
+            yield Problem(f"{service.name}.config", f"{dest} cannot be a file and a folder of others", "Rename one.")

@@ -49,6 +49,12 @@ DOWNLOAD = {"url": "https://x.example/f", "sha256": "0" * 64}
         ({"compose": {"file": "/c", "project": "My Shop"}}, "x.deployment.compose.project: 'My Shop' is no name of a"),
         ({"compose": {"file": "/c", "env": {"A-B": 1}}}, "x.deployment.compose.env"),
         ({"kubernetes": {"chart": {"chart": "/c"}, "manifests": ["/m"]}}, "kubernetes: has a chart and manifests"),
+        (
+            {"config": [{"dest": "/w/x", "content": ""}, {"dest": "/w/x/y", "content": ""}]},
+            "x.config: /w/x cannot be a file and a folder of others. Rename one.",
+        ),
+        ({"config": [{"dest": "/w/${secret.x.p}", "content": ""}]}, "x.config[0].dest: holds a secret"),
+        ({"startup": {"stop_signal": "SIGSTOP"}}, "x.startup.stop_signal: 'SIGSTOP' is not a signal"),
         ({"labels": {"com.docker.compose.project": "x"}}, "labels.com.docker.compose.project: is set by the platform"),
         ({"labels": {"io.provisioning.project": "x"}}, "x.labels.io.provisioning.project: is set by the platform"),
         (
