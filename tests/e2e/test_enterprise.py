@@ -143,8 +143,9 @@ def test_secrets_are_in_secrets_alone(installed: Installed) -> None:
 
 def test_who_is_on_call_is_told(installed: Installed) -> None:
     installed.receiver.await_deliveries(1)
-    assert {delivery.path for delivery in installed.receiver.deliveries} == {f"/integration/{KEY}/enqueue"}
-    assert installed.receiver.events[-1] == "completed"
+    (told,) = installed.receiver.deliveries
+    assert told.path == "/v2/enqueue"
+    assert (told.json["routing_key"], told.json["event_action"]) == (KEY, "resolve")
 
 
 def test_again_nothing_changes_and_an_uninstallation_leaves_nothing(installed: Installed) -> None:
