@@ -160,7 +160,9 @@ def _parse_yaml(text: str, path: Path, *, several: bool = False) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         why = " ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigurationError(Problem(_at(path, mark), f"is not YAML: {why}")) from None
+        # PyYAML from 6.0.4 on has a limit of its own, which it may come to first.
+        told = "is nested too deeply" if "nesting depth" in why else f"is not YAML: {why}"
+        raise ConfigurationError(Problem(_at(path, mark), told)) from None
     except yaml.YAMLError as error:
         raise ConfigurationError(Problem(str(path), f"is not YAML: {' '.join(str(error).split())}")) from None
     except RecursionError:
