@@ -64,6 +64,7 @@ class Alone:
             "PYTHONDONTWRITEBYTECODE": "1",
             "XDG_RUNTIME_DIR": f"/run/user/{self.user.pw_uid}",
             "CONTAINERS_CONF": str(self.folder / "containers.conf"),
+            "DPKG_ADMINDIR": str(self.folder),  # see engines.py
             **more,
         }
 
