@@ -44,7 +44,7 @@ def manager(tmp_path: Path) -> Iterator[Any]:
 def test_it_is_awaited_and_what_needs_it_starts_after_it(manager):
     port = free_port()
     one = manager(
-        remote(f"http://127.0.0.1:{port}", startup={"timeout": 20}),
+        remote(f"http://127.0.0.1:{port}", startup={"timeout": 90}),
         service("app", ["vault"]),
         service("other", {"vault": "started"}),
     )
@@ -65,7 +65,7 @@ def test_it_is_awaited_and_what_needs_it_starts_after_it(manager):
 
 def test_it_may_come_later_than_we_do(manager):
     port = free_port()
-    one = manager(remote(f"http://127.0.0.1:{port}", startup={"timeout": 20}), service("app", ["vault"]))
+    one = manager(remote(f"http://127.0.0.1:{port}", startup={"timeout": 90}), service("app", ["vault"]))
     with contextlib.ExitStack() as stack:
         late = threading.Timer(0.5, lambda: stack.enter_context(serving(port=port)))
         late.start()

@@ -102,11 +102,11 @@ def oci(helm: Path, packaged: Path, tmp_path_factory: pytest.TempPathFactory) ->
         yield f"{target}/web"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _await_registry(port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while True:
         try:
             urlopen(f"http://127.0.0.1:{port}/v2/").close()

@@ -96,7 +96,7 @@ def interrupted(releases: HelmReleases, context, definition: ServiceDefinition) 
     assert process.stdin is not None
     process.stdin.write(json.dumps({"image": NEVER_READY}))
     process.stdin.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not any(revision.is_pending for revision in releases.history(definition)):
         assert time.monotonic() < deadline
         time.sleep(0.1)

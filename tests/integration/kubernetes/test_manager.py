@@ -104,7 +104,7 @@ def test_a_process_waits_for_what_is_on_the_cluster_and_goes_before_it(bench):
 
 
 def test_never_healthy_is_a_failure_with_the_clusters_words(bench):
-    engine = manager(bench, bench.service(image="crash", definition={"startup": {"timeout": 30}}))
+    engine = manager(bench, bench.service(image="crash", definition={"startup": {"timeout": 90}}))
     _plan, outcomes = engine.converge({"web": "started"})
     assert outcomes["web"].result == "failed"
     assert "CrashLoopBackOff in web" in outcomes["web"].reason
