@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._metrics import ServiceSample, Snapshot
+from ansible_collections.provisioning.platform.plugins.module_utils._metrics_server import MetricsServer
 from ansible_collections.provisioning.platform.plugins.module_utils._status import ServiceStatus
-from provisioning_platform.metrics_server import MetricsServer
 
 SERVICES = tuple(
     ServiceSample(status=ServiceStatus(f"service-{number}", "binary", "running", "healthy", ""))

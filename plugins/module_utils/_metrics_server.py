@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import cast
 
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, Problem
-from ansible_collections.provisioning.platform.plugins.module_utils._exposition import CONTENT_TYPE
-from ansible_collections.provisioning.platform.plugins.module_utils._metrics import Snapshot, render
+from ._errors import PrerequisiteError, Problem
+from ._exposition import CONTENT_TYPE
+from ._metrics import Snapshot, render
 
 SETTING = "deployment.metrics.port"
 _MOST_CONNECTIONS = 64
