@@ -17,10 +17,9 @@ from ._exposition import Metric, Sample, counter, exposition, gauge, state_sampl
 
 STATUSES = ("absent", "stopped", "paused", "starting", "running", "failed", "unreachable", "unknown")
 
-# What the supervisor does about a service: nothing is wrong; it has failed checks, but fewer than count; it is being
-# restarted; it waits before the next restart; it comes and goes and is left to settle; its budget is spent; somebody
-# stopped it, or another one (an engine, a cluster, systemd) restarts it.
-Supervision = Literal["watching", "suspect", "restarting", "backing_off", "flapping", "given_up", "left_alone"]
+# How a service stands with the supervisor, in the words of ``_watch``. Down: it waits for its next restart; failed: given
+# up, its budget is spent; idle: it is not wanted, or somebody has put it to rest.
+Supervision = Literal["new", "starting", "healthy", "unhealthy", "down", "failed", "idle"]
 
 # How an installation stands or ended.
 Result = Literal["running", "completed", "degraded", "failed", "rolled_back", "cancelled"]
@@ -72,7 +71,8 @@ class ServiceSample:
     :param check_duration_s: of its last check; that of ``status`` when not given.
     :param start_duration_s: from its last start until it was ready.
     :param restarts: restarts by who publishes, by reason: a few words that stay the same, e.g. ``died``, ``unhealthy``.
-    :param supervision: what the supervisor does about it; nothing where nobody watches.
+    :param supervision: how it stands with the supervisor; nothing where nobody watches.
+    :param is_flapping: whether it comes and goes so often that nobody is told any more.
     """
 
     status: Seen
@@ -83,6 +83,7 @@ class ServiceSample:
     start_duration_s: float | None = None
     restarts: Mapping[str, int] = field(default_factory=dict)
     supervision: Supervision | None = None
+    is_flapping: bool = False
 
     @property
     def is_up(self) -> bool:
@@ -212,13 +213,18 @@ def of_supervision(services: Sequence[ServiceSample], observed_at: float | None)
     )
     yield gauge(
         "provisioning_supervisor_state",
-        "What the supervisor does about the service: 1 for the state that is.",
+        "How the service stands with the supervisor: 1 for the state that is; failed means given up.",
         [
             sample
             for one in services
             if one.supervision is not None
             for sample in state_samples("state", get_args(Supervision), one.supervision, _labels(one))
         ],
+    )
+    yield gauge(
+        "provisioning_supervisor_flapping",
+        "Whether the service comes and goes so often that nobody is told any more.",
+        [(_labels(one), one.is_flapping) for one in services if one.supervision is not None],
     )
 
 

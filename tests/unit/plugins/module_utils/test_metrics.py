@@ -28,7 +28,8 @@ SAMPLE = ServiceSample(
     checked_at=200.0,
     start_duration_s=1.25,
     restarts={"unhealthy": 1, "died": 1},
-    supervision="backing_off",
+    supervision="down",
+    is_flapping=True,
 )
 DONE = InstallationSample(
     installation_id="i-1",
@@ -74,8 +75,9 @@ def seen(**changes) -> ServiceStatus:
         'provisioning_service_checked_timestamp_seconds{service="gitea",mode="docker"} 200',
         'provisioning_service_start_duration_seconds{service="gitea",mode="docker"} 1.25',
         'provisioning_supervisor_restarts_total{service="gitea",mode="docker",reason="died"} 1',
-        'provisioning_supervisor_state{service="gitea",mode="docker",state="backing_off"} 1',
-        'provisioning_supervisor_state{service="gitea",mode="docker",state="watching"} 0',
+        'provisioning_supervisor_state{service="gitea",mode="docker",state="down"} 1',
+        'provisioning_supervisor_state{service="gitea",mode="docker",state="healthy"} 0',
+        'provisioning_supervisor_flapping{service="gitea",mode="docker"} 1',
         "provisioning_supervisor_observed_timestamp_seconds 210",
         'provisioning_installation_info{installation_id="i-1",platform="Docker",profile="Solo",step=""} 1',
         "provisioning_installation_progress_ratio 1",
@@ -128,6 +130,7 @@ def test_each_result_of_an_installation_is_one(result):
         ({"start_duration_s": None}, "provisioning_service_start_duration_seconds"),
         ({"restarts": {}}, "provisioning_supervisor_restarts_total"),
         ({"supervision": None}, "provisioning_supervisor_state"),
+        ({"supervision": None}, "provisioning_supervisor_flapping"),
     ],
 )
 def test_what_is_not_known_is_left_out_with_its_description(changes, missing):
