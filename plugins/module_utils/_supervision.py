@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ._graph import startup_order, tasks
 from ._model import ServiceDefinition
@@ -24,18 +25,22 @@ def rules_of(services: Mapping[str, ServiceDefinition]) -> list[Rules]:
 
 def _rules(service: ServiceDefinition) -> Rules:
     check, startup = service.health, service.startup
-    timing = {} if check is None else {"interval": check.interval, "grace": max(startup.timeout, check.start_period)}
-    counts = {} if check is None else {"retries": check.retries, "success_threshold": check.success_threshold}
+    timing: dict[str, Any] = {"settle": _SETTLE_SECONDS}
+    if check is not None:
+        timing = {
+            "interval": check.interval,
+            "retries": check.retries,
+            "success_threshold": check.success_threshold,
+            "grace": max(startup.timeout, check.start_period),
+        }
     return Rules(
         name=service.name,
         owner=_OWNERS.get(service.mode, "nobody"),
         policy=startup.restart,
-        settle=_SETTLE_SECONDS if check is None else 0.0,
         limits=startup.limits,
         needs=tuple(service.depends_on),
         follows=tuple(need for need, dependency in service.depends_on.items() if dependency.restart),
         **timing,
-        **counts,
     )
 
 

@@ -296,8 +296,8 @@ def test_whatever_happens_the_budget_and_a_persons_stop_hold(
     for sight, wanted, seconds in steps:
         story.now += seconds
         decision = story.see(sight, wanted=wanted)
-        if story.watch.phase in ("idle", "healthy", "starting", "failed"):
-            recent.clear()  # at rest, well or in a life that somebody else began: the budget may begin anew
+        if story.watch.phase in ("idle", "healthy", "failed"):
+            recent.clear()  # at rest, well or given up: the budget may begin anew
         if decision.restart is not None:
             assert wanted
             assert owner != "nobody"
