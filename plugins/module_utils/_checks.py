@@ -126,7 +126,7 @@ def _each(
             return without_driver(HealthResult(False, unsupported(service)[0].why))
         return one(service, driver)
 
-    if not services:
-        return {}
+    if len(services) < 2:
+        return {service.name: work(service) for service in services}
     with ThreadPoolExecutor(min(_THREADS, len(services))) as pool:
         return {service.name: result for service, result in zip(services, pool.map(work, services), strict=True)}

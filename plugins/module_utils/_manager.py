@@ -32,8 +32,9 @@ from ._paths import WorkDir
 from ._plan import NO_LONGER_WANTED, Goal, Plan, digest_of, plan
 from ._secrets import SecretStore
 from ._settings import Settings, write_settings
-from ._state import StateStore, locked
+from ._state import StateStore
 from ._status import ServiceStatus, status_of
+from ._turns import my_turn
 
 _COMING = ("started", "restarted")
 
@@ -278,11 +279,13 @@ class Manager:
         *,
         announce: Callable[[Plan], None] = lambda plan: None,
         removal: str = NO_LONGER_WANTED,
+        because: Mapping[str, str] | None = None,
     ) -> tuple[Plan, dict[str, Outcome]]:
         """Bring services to their goals; return what was decided and what became of each service.
 
-        :param announce: told what was decided before anything is touched.
+        :param announce: told what was decided before anything is touched; what it raises ends it there.
         :param removal: why what is to be absent goes, in words.
+        :param because: why services that run are to be restarted, where nobody has asked for it.
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: a required service cannot run here and ``fail_fast`` is on; nothing was touched.
         :raises DriverError: something to be stopped or removed cannot be reached; nothing was touched.
@@ -291,8 +294,10 @@ class Manager:
         given = options or Options()
         if not goals:  # e.g. nothing is installed: even a lock would leave a work dir behind
             return self.plan(goals, removal=removal), {}
-        with locked(self.work_dir.locks / "run.lock"), self._notes:
+        with my_turn(self.work_dir), self._notes:
             decided, moves = self._decide(goals, removal)
+            if because:
+                decided = decided.because(because)
             decided = dataclasses.replace(decided, unavailable={**self._missed(decided), **decided.unavailable})
             self._refuse_blocked(decided, goals, given)
             announce(decided)

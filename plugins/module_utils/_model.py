@@ -16,8 +16,9 @@ from ._fields import STRICT as _STRICT
 from ._fields import Scalar
 from ._fields import described as _described
 from ._model_kubernetes import HelmChart, KubernetesDeployment
+from ._model_restarts import RestartLimits
 
-__all__ = ["HelmChart", "KubernetesDeployment", "Scalar"]
+__all__ = ["HelmChart", "KubernetesDeployment", "RestartLimits", "Scalar"]
 
 Mode = Literal["binary", "docker", "compose", "kubernetes", "remote"]
 Condition = Literal["started", "healthy", "completed"]
@@ -243,6 +244,9 @@ class StartupConfig:
     stop_signal: str = _described("Signal that asks it to stop.", "SIGTERM")
     restart: Literal["no", "on-failure", "always", "unless-stopped"] = _described(
         "When the engine or the supervisor restarts it.", "unless-stopped"
+    )
+    limits: RestartLimits = field(
+        default_factory=RestartLimits, metadata={"description": "How often the supervisor restarts it."}
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, Literal
 
 from ._audit import who
 from ._build import to_dict
@@ -105,6 +105,7 @@ class Notes:
                 self._trouble(name, outcome.reason)
             elif outcome is not None and outcome.is_well:
                 self._overcome(name)
+                self._want(name, "stopped" if goal == "stopped" else "started")
 
     def was_started(self, name: str) -> bool:
         """Whether the service was ever started, so that something of it may be there."""
@@ -136,6 +137,12 @@ class Notes:
         state = self._states.read(name)
         if state is not None and state.last_error is not None:
             self._states.update(name, last_error=None)
+
+    def _want(self, name: str, wanted: Literal["started", "stopped"]) -> None:
+        """What was asked for holds although there was nothing to do: one that is down just now is to stay so."""
+        state = self._states.read(name)
+        if state is not None and state.wanted != wanted:
+            self._states.update(name, wanted=wanted, changed_at=time.time(), changed_by=self._who)
 
     def _definition(self, name: str) -> dict[str, Any]:
         document: dict[str, Any] = to_dict(self._services[name], sparse=True)

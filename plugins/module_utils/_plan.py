@@ -77,6 +77,15 @@ class Plan:
         """The actions that would touch something, of services that can run here."""
         return [a for a in self.actions.values() if a.is_change and a.service not in self.unavailable]
 
+    def because(self, reasons: Mapping[str, str]) -> Plan:
+        """Return the plan with other reasons for its restarts, by service."""
+        given = {
+            name: dataclasses.replace(action, reason=reasons[name])
+            for name, action in self.actions.items()
+            if action.verb == "restart" and name in reasons
+        }
+        return dataclasses.replace(self, actions={**self.actions, **given})
+
 
 def digest_of(rendered: Mapping[str, Any]) -> str:
     """Return the digest of what a driver would create: the same for the same document, in whatever order."""

@@ -79,6 +79,7 @@ class DeploymentConfig:
         default_factory=KubernetesConfig, metadata={"description": "What services on a cluster have in common."}
     )
     auto_generate_secrets: bool = described("Make the secrets that are missing.", True)
+    supervise: bool = described("Restart what dies or stays unhealthy.", True)
     services: list[ServiceOverride] = described("Changes to the profile's services, and services beside them.", [])
 
     @property
