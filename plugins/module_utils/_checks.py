@@ -46,10 +46,21 @@ class Checks:
         return _each(one, services, self._drivers, lambda result: result)
 
     def verify(self, services: Sequence[ServiceDefinition]) -> dict[str, list[HealthResult]]:
-        """Ask services for their real work."""
+        """Ask services for their real work, and emit an event for each that does not do it."""
 
         def one(service: ServiceDefinition, driver: Driver) -> list[HealthResult]:
-            return verify_service(service, driver, may_end=service.name in self._tasks)
+            results = verify_service(service, driver, may_end=service.name in self._tasks)
+            wrong = "; ".join(result.reason for result in results if not result.healthy)
+            if wrong:
+                self._emit(
+                    events.SERVICE_FAILED,
+                    service=service.name,
+                    action="verify",
+                    error=f"does not do its work: {wrong}",
+                    remedy=f"Look at the log of {service.name}.",
+                    **_about(service),
+                )
+            return results
 
         return _each(one, services, self._drivers, lambda result: [result])
 
@@ -98,7 +109,7 @@ class Checks:
     def _wait_for(
         self, service: ServiceDefinition, driver: Driver, observation: Observation, stop: threading.Event
     ) -> HealthResult:
-        about: dict[str, Any] = {"mode": service.mode, "address": service.url or "", "required": service.required}
+        about = _about(service)
         if service.name in self._tasks and observation.has_completed:
             self._emit(events.SERVICE_COMPLETED, service=service.name, reason="has completed", **about)
             return HealthResult(True, "has completed")
@@ -110,6 +121,10 @@ class Checks:
             result = dataclasses.replace(result, reason=result.reason + last_words(service, driver))
             self._emit(events.SERVICE_FAILED, service=service.name, error=result.reason, **about)
         return result
+
+
+def _about(service: ServiceDefinition) -> dict[str, Any]:
+    return {"mode": service.mode, "address": service.url or "", "required": service.required}
 
 
 def _each(

@@ -188,7 +188,7 @@ class Manager:
         return self.wait_healthy([name])[name]
 
     def verify(self, names: Collection[str] | None = None) -> dict[str, list[HealthResult]]:
-        """Ask services for their real work, all at the same time.
+        """Ask services for their real work, all at the same time, and emit an event for each that does not do it.
 
         :raises ConfigurationError: a name is unknown.
         """

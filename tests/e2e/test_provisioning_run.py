@@ -253,6 +253,18 @@ def test_an_optional_service_that_fails_degrades_the_installation(platform):
     assert one.events()[-1]["data"]["degraded"] is True
 
 
+def test_an_optional_service_that_does_not_do_its_work_degrades_the_installation(platform):
+    one = platform({"web": web(free_port()), "idle": web(free_port(), required=False)})
+    url = f"http://127.0.0.1:{one.services['idle']['port']}/nothing"
+    one.services["idle"]["verify"] = [{"type": "http", "url": url}]
+    run = one.run()
+    assert run.returncode == 4
+    assert "1 of 2 services; 1 unhealthy (idle)" in run.stdout
+    assert f"idle: does not do its work: {url} answered 404" in run.stdout
+    assert "Look at the log of idle." in run.stdout
+    assert one.events()[-1]["data"]["degraded"] is True
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
