@@ -158,7 +158,7 @@ def export_compose(
 
 def main() -> None:
     """Run the command and exit."""
-    from .commands import guarded
+    from .edge import guarded
     from .streams import open_standard_streams
 
     open_standard_streams()

@@ -19,7 +19,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     Problem,
 )
 from provisioning_platform import __version__
-from provisioning_platform.commands import Options, guarded
+from provisioning_platform.commands import Options
+from provisioning_platform.edge import guarded
 
 ROOT = Path(__file__).parents[4]
 PATHS = os.pathsep.join([str(ROOT / "python"), str(ROOT / "playbooks/collections")])

@@ -1,0 +1,77 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What commands have in common: the options of all, examples in their help, and an exit code as their result."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, ParamSpec
+
+import typer
+
+from .context import Request
+from .output import Form
+from .wording import HELP, block
+
+P = ParamSpec("P")
+
+Command = Callable[Concatenate[Request, P], int]
+
+_COMMON: Mapping[str, tuple[Any, Any]] = {
+    "output": (
+        Annotated[Form | None, typer.Option("--output", "-o", metavar="FORM", help="table, json or yaml.")],
+        None,
+    ),
+    "as_json": (Annotated[bool, typer.Option("--json", help="The same as --output json.")], False),
+    "config": (
+        Annotated[
+            Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration of the installation meant.")
+        ],
+        None,
+    ),
+    "work_dir": (
+        Annotated[Path | None, typer.Option("--work-dir", metavar="DIR", help="Its work dir, in place of that.")],
+        None,
+    ),
+}
+
+
+def new_app() -> typer.Typer:
+    """Return an app for the commands of a module."""
+    return typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def command(
+    app: typer.Typer, name: str, *examples: str, short_help: str, keys: str = ""
+) -> Callable[[Command[P]], Command[P]]:
+    """Register a function as a command, with the options that all have; it gets them as its :class:`Request`.
+
+    :param app: where to.
+    :param examples: commands that work when pasted where the profile solo is installed.
+    :param keys: what the JSON document holds, in words.
+    """
+
+    def register(function: Command[P]) -> Command[P]:
+        def run(**given: Any) -> None:
+            context = given.pop("context")
+            request = Request.of(context.obj or {}, **{option: given.pop(option) for option in _COMMON})
+            raise typer.Exit(function(request, **given))  # type: ignore[call-arg]
+
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        shared = [
+            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for option, (kind, default) in _COMMON.items()
+        ]
+        first = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        parameters = [first, *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *shared]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        run.__doc__ = function.__doc__
+        parts = [block("Examples:" if len(examples) > 1 else "Example:", examples)]
+        parts += [block("JSON and YAML hold:", keys.splitlines())] if keys else []
+        app.command(name=name, short_help=short_help, epilog="\n\n".join(parts), context_settings=HELP)(run)
+        return function
+
+    return register

@@ -1,0 +1,83 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a command is asked, and the installation that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    ConfigurationError,
+    PrerequisiteError,
+    Problem,
+)
+
+from ..discovery import Found, find_work_dir
+from .output import Form, Printer
+
+if TYPE_CHECKING:
+    from ansible_collections.provisioning.platform.plugins.module_utils._events import Sink
+    from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options that all commands have."""
+
+    form: Form = Form.TABLE
+    config: Path | None = None
+    work_dir: Path | None = None
+
+    @classmethod
+    def of(
+        cls,
+        before: Mapping[str, Any],
+        *,
+        output: Form | None,
+        as_json: bool,
+        config: Path | None,
+        work_dir: Path | None,
+    ) -> Request:
+        """Return what is asked.
+
+        :param before: the options that were given before the command.
+        :raises ConfigurationError: two of them exclude each other.
+        """
+        if as_json and output not in (None, Form.JSON):
+            raise ConfigurationError(Problem("--json", f"excludes --output {output}", "Leave one of the two out."))
+        form = Form.JSON if as_json else output or Form.TABLE
+        if config is not None or work_dir is not None:
+            return cls(form, config, work_dir)
+        return cls(form, before.get("config"), before.get("work_dir"))
+
+    def printer(self) -> Printer:
+        """Return who writes the answer."""
+        return Printer(self.form)
+
+    def found(self) -> Found:
+        """Return which installation is meant, whether or not there is one.
+
+        :raises ConfigurationError: that cannot be told.
+        """
+        return find_work_dir(config=self.config, work_dir=self.work_dir)
+
+    def manager(self, *, sinks: Iterable[Sink] = (), thorough: bool = False) -> Manager:
+        """Return the manager of what is installed.
+
+        :param sinks: readers of its events.
+        :param thorough: ask engines, too, for what is there although its state was lost, e.g. to stop it.
+        :raises PrerequisiteError: nothing is installed.
+        :raises ConfigurationError: its records are damaged, or it cannot be told which installation is meant.
+        """
+        from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+
+        found = self.found()
+        manager = Manager.open(found.work_dir, sinks=sinks, run="provisioning", thorough=thorough)
+        if not manager.services():
+            why = f"holds no installation (it was named by {found.by})"
+            remedy = "Install one: provisioning-run --config FILE. Or name the right one by --config or --work-dir."
+            raise PrerequisiteError(Problem(str(found.work_dir), why, remedy))
+        return manager

@@ -1,0 +1,32 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Words of the help that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+#: How help looks.
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+#: The exit codes, those of provisioning-run; ``exit_codes`` is the table, which help must not pay for.
+CODES = (
+    "  0  what was asked for holds",
+    "  1  it does not: a service that is needed is down, unhealthy or failed",
+    "  2  what was given is wrong: an option, the name of a service, a file",
+    "  3  prerequisites are not met: nothing installed, a port taken, another run in progress,",
+    "     a service to be stopped is needed by others",
+    "  4  it holds but for services that are not required",
+    "130  interrupted (Ctrl-C); 143 terminated",
+)
+
+FINDING = (
+    "Which installation: that of --config or PROVISIONING_CONFIG, else of ./provisioning.toml, ./provisioning.yml or "
+    "./provisioning.yaml, else that in ~/.provisioning. Of a configuration only work_dir is read."
+)
+
+
+def block(title: str, lines: Sequence[str]) -> str:
+    """Return lines under a title as they are."""
+    # The \b keeps typer from wrapping what follows.
+    return f"{title}\n\n\b\n" + "\n".join(f"  {line}" for line in lines)
