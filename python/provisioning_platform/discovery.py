@@ -76,7 +76,7 @@ def find_work_dir(
         return Found(work_dir.expanduser().absolute(), f"--work-dir {work_dir}")
     found = find_configuration(config, environ=environ, folder=folder)
     if found is None:
-        return Found(Path(DEFAULT_WORK_DIR).expanduser(), "no configuration, so that it is the usual one")
+        return Found(Path(DEFAULT_WORK_DIR).expanduser(), "default")
     path, by = found
     return Found(_work_dir_in(path, environ), by)
 

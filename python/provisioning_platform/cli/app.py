@@ -33,10 +33,21 @@ _EPILOG = "\n\n".join(
 
 #: Where the commands are: ``module:attribute`` is a typer app that has them.
 PLATFORM = {
+    "start": "platform_commands:app",
+    "stop": "platform_commands:app",
+    "restart": "platform_commands:app",
     "status": "platform_commands:app",
+    "health": "platform_commands:app",
+    "logs": "platform_commands:app",
 }
 SERVICES = {
+    "list": "service_commands:app",
     "status": "service_commands:app",
+    "start": "service_commands:app",
+    "stop": "service_commands:app",
+    "restart": "service_commands:app",
+    "health": "service_commands:app",
+    "logs": "service_commands:app",
 }
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=HELP)

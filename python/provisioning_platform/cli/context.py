@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     ConfigurationError,
     PrerequisiteError,
     Problem,
+    raise_if_any,
 )
 
 from ..discovery import Found, find_work_dir
@@ -64,20 +65,33 @@ class Request:
         """
         return find_work_dir(config=self.config, work_dir=self.work_dir)
 
-    def manager(self, *, sinks: Iterable[Sink] = (), thorough: bool = False) -> Manager:
+    def manager(self, names: Collection[str] = (), *, sinks: Iterable[Sink] = (), thorough: bool = False) -> Manager:
         """Return the manager of what is installed.
 
+        :param names: of services that it must have.
         :param sinks: readers of its events.
         :param thorough: ask engines, too, for what is there although its state was lost, e.g. to stop it.
         :raises PrerequisiteError: nothing is installed.
-        :raises ConfigurationError: its records are damaged, or it cannot be told which installation is meant.
+        :raises ConfigurationError: its records are damaged, it cannot be told which installation is meant, or a name is
+            not that of a service here.
         """
         from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 
         found = self.found()
         manager = Manager.open(found.work_dir, sinks=sinks, run="provisioning", thorough=thorough)
-        if not manager.services():
-            why = f"holds no installation (it was named by {found.by})"
+        known = manager.services()
+        if not known:
+            why = f"holds no installation (looked for there by {found.by})"
             remedy = "Install one: provisioning-run --config FILE. Or name the right one by --config or --work-dir."
             raise PrerequisiteError(Problem(str(found.work_dir), why, remedy))
+        raise_if_any([_not_here(name, manager) for name in names if name not in known], ConfigurationError)
         return manager
+
+
+def _not_here(name: str, manager: Manager) -> Problem:
+    hosts = manager.settings.elsewhere.get(name)
+    if hosts:
+        return Problem(name, f"is on {', '.join(hosts)} and not on this host", "Name the inventory: --inventory.")
+    from ansible_collections.provisioning.platform.plugins.module_utils._graph import unknown_service
+
+    return unknown_service(name, manager.services())

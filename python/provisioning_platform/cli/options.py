@@ -28,3 +28,21 @@ Names = Annotated[
         metavar="[SERVICE]...", autocompletion=complete_services, help="Names of services; all where none is given."
     ),
 ]
+
+Services = Annotated[
+    list[str], typer.Argument(metavar="SERVICE...", autocompletion=complete_services, help="Names of services.")
+]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written, until Ctrl-C.")]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="Only what is newer: 90s, 10m, 1h30m, 2d ago, or 2026-01-31T12:00."),
+]
+Tail = Annotated[
+    str | None,
+    typer.Option("--tail", "-n", metavar="N", help="Only the last N lines of each service, or all.  [all; with -f 10]"),
+]
+KeepGoing = Annotated[
+    bool, typer.Option("--keep-going", "-k", help="Start what can be started, though something needed cannot.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Stop it though others that run need it.")]
+WithDependents = Annotated[bool, typer.Option("--with-dependents", help="Stop what needs it, too, and that first.")]

@@ -6,10 +6,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from types import FrameType
 
+from ..exit_codes import ExitCode
+
+#: Brings the cursor back that a display has hidden.
+SHOW_CURSOR = b"\033[?25h"
 _MOMENT = 0.8
 
 
@@ -41,3 +47,22 @@ def _show(text: str, over: threading.Event) -> None:
     spinner = "dots" if console.encoding.lower().startswith("utf") else "line"
     with console.status(f"{text} ...", spinner=spinner):
         over.wait()
+
+
+@contextlib.contextmanager
+def leave_on_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end the program at once while the block runs, which touches nothing: its threads would hold it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGINT, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    if sys.stderr.isatty():
+        os.write(2, SHOW_CURSOR + b"\n")
+    os._exit(ExitCode.CANCELLED)

@@ -30,3 +30,20 @@ def block(title: str, lines: Sequence[str]) -> str:
     """Return lines under a title as they are."""
     # The \b keeps typer from wrapping what follows.
     return f"{title}\n\n\b\n" + "\n".join(f"  {line}" for line in lines)
+
+
+# What documents for programs hold, for the help of commands. Keys are never renamed; there may be more one day.
+STATUS_KEYS = """\
+work_dir; services: a list; of each name, mode, status (running, stopped, failed, absent, ...),
+health (healthy, unhealthy, unknown), address, required, since (unix time), id, restarts, detail,
+reason, last_error, health_reason, health_duration_ms, digest, description"""
+HEALTH_KEYS = """\
+work_dir; healthy: whether it ends with 0; services: a list; of each name, health (healthy,
+unhealthy, unknown), status, reason, duration_ms, required"""
+LIST_KEYS = """\
+work_dir; services: a list; of each name, mode, status, required, address, depends_on, description"""
+OUTCOME_KEYS = """\
+work_dir; operation; services: a list; of each name, result (healthy, started, completed, unchanged,
+stopped, failed, skipped, cancelled), reason, remedy, changed, healthy, id, duration_ms"""
+LOG_KEYS = """\
+a document a line: service, time (ISO, UTC; null where none is known), stream, text"""
