@@ -177,11 +177,18 @@ def _after_start(need: Need, asked: Collection[str], failures: dict[str, Problem
 
 def readiness_report(manager: Manager) -> Readiness:
     """Say whether everything required runs and is healthy, and what a start would stumble over."""
-    wanted = [status for status in manager.status() if status.required]
+    services = manager.services()
+    done_once = tasks(services)
+    wanted = [
+        status
+        for status in manager.status()
+        if status.required and services[status.name].enabled and services[status.name].auto_start
+    ]
     missing = {
         status.name: status.health_reason or status.detail or f"it is {status.status}"
         for status in wanted
-        if status.status != "running" or status.health == "unhealthy"
+        if (status.status != "running" or status.health == "unhealthy")
+        and not (status.name in done_once and status.status == "stopped")
     }
     return Readiness(missing, manager.preflight().to_dict())
 

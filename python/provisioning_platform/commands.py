@@ -154,19 +154,23 @@ def _load(options: Options) -> Installation:
     if options.config is None:
         remedy = "Name a file; `provisioning-run sample > solo.toml` makes one."
         raise ConfigurationError(Problem("--config", "is missing", remedy))
-    variables = _variables(options.variables)
+    variables = pairs(options.variables)
     return load_installation(options.config, variables=variables, on_hosts=options.inventory is not None)
 
 
-def _variables(given: Sequence[str]) -> dict[str, str]:
-    pairs = {}
+def pairs(given: Sequence[str]) -> dict[str, str]:
+    """Return variables that were given as ``NAME=VALUE``.
+
+    :raises ConfigurationError: one was not.
+    """
+    found = {}
     for one in given:
         name, equals, value = one.partition("=")
         if not equals or not name:
             why = "has no name before its =" if equals else "has no ="
             raise ConfigurationError(Problem(f"--var {one!r}", why, "Write --var NAME=VALUE."))
-        pairs[name] = value
-    return pairs
+        found[name] = value
+    return found
 
 
 def _warn(installation: Installation) -> None:

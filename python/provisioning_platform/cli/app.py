@@ -39,6 +39,7 @@ PLATFORM = {
     "status": "platform_commands:app",
     "health": "platform_commands:app",
     "logs": "platform_commands:app",
+    "update": "update_command:app",
 }
 SERVICES = {
     "list": "service_commands:app",
@@ -48,6 +49,11 @@ SERVICES = {
     "restart": "service_commands:app",
     "health": "service_commands:app",
     "logs": "service_commands:app",
+    "check": "inspect_commands:app",
+    "dependencies": "inspect_commands:app",
+    "validate": "inspect_commands:app",
+    "readiness": "inspect_commands:app",
+    "monitor": "inspect_commands:app",
 }
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=HELP)

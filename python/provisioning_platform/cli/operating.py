@@ -67,8 +67,8 @@ def operate(request: Request, operation: ServiceOperation, *, keep_going: bool =
 
     :param keep_going: start what can be started, though something that is needed cannot.
     """
-    stop = _Stop()
-    with on_signals(stop), _Showing(request, operation.operation) as showing:
+    stop = Stop()
+    with on_signals(stop), Showing(request, operation.operation) as showing:
         manager = request.manager(operation.services, sinks=[showing.event], thorough=operation.operation == "stop")
         goals = _goals(manager, operation)
         skip = {}
@@ -82,7 +82,7 @@ def operate(request: Request, operation: ServiceOperation, *, keep_going: bool =
     return _verdict(manager, operation, outcomes)
 
 
-class _Stop(Cancellation):
+class Stop(Cancellation):
     """A request to stop: the first lets what has begun come to its end, the second leaves it."""
 
     def __init__(self) -> None:
@@ -90,6 +90,7 @@ class _Stop(Cancellation):
         self.event = threading.Event()
 
     def request(self, signal_number: int = signal.SIGINT) -> None:
+        """Ask for the end; asked again, leave at once."""
         super().request(signal_number)
         self.event.set()
         if self.is_urgent:
@@ -99,7 +100,7 @@ class _Stop(Cancellation):
             os._exit(of_signal(signal_number))
 
 
-class _Showing:
+class Showing:
     """Shows on standard error what happens: in place on a terminal, as lines elsewhere."""
 
     def __init__(self, request: Request, operation: str) -> None:
@@ -109,7 +110,7 @@ class _Showing:
             self._progress = Silent()
         self.warnings: list[str] = []
 
-    def __enter__(self) -> _Showing:
+    def __enter__(self) -> Showing:
         return self
 
     def __exit__(self, *exception: object) -> None:
