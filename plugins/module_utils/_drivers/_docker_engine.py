@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import grp
+import importlib.util
 import os
 import re
 import socket
@@ -17,12 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import _tls
 from .._errors import DriverError, Problem
-from . import _docker_ssh, _podman_service
+from . import _docker_light, _docker_ssh, _podman_service
 from ._base import Context
+from ._docker_light import LightClient
 from ._docker_places import USUAL, Candidate, candidates, certificate_problem, current_context
 from ._docker_ssh import Tunnel
 
@@ -174,11 +176,9 @@ def connect(kind: str, places: Sequence[Candidate], *, may_serve: bool = False) 
         docker SDK is.
     """
     name = _NAMES.get(kind, kind)
-    try:
-        import docker  # noqa: F401
-    except ImportError as error:
+    if not _has_sdk():
         why = f"{name} is reached through the Python package docker, which {sys.executable} does not have"
-        raise DriverError(Problem(name, why, "Install it: pip install 'docker>=7.1'.")) from error
+        raise DriverError(Problem(name, why, "Install it: pip install 'docker>=7.1'."))
     tried: list[str] = []
     forbidden: list[Problem] = []
     for place in places:
@@ -200,6 +200,14 @@ def connect(kind: str, places: Sequence[Candidate], *, may_serve: bool = False) 
                 f"See that it listens there, and that {places[0].tls} holds what it wants: ca.pem, cert.pem, key.pem."
             )
     raise DriverError(Problem(name, f"{name} does not answer (tried {'; '.join(tried)})", remedy))
+
+
+def _has_sdk() -> bool:
+    """Whether the SDK can be imported; to do it takes long, and a look at what there is does without."""
+    try:
+        return importlib.util.find_spec("docker") is not None
+    except ValueError:  # somebody has seen to it that it cannot be
+        return False
 
 
 def _attempt(kind: str, place: Candidate, tried: list[str], forbidden: list[Problem]) -> Engine | None:
@@ -246,8 +254,7 @@ def _open(place: Candidate) -> Engine:
     if _numbers(spoken) < MINIMUM_API:
         why = f"{name} {about.get('Version', '')} at {place.url} speaks API {spoken}, and {_MINIMUM} is needed"
         raise DriverError(Problem(name, why, "Install Docker 20.10 or Podman 4 or newer."))
-    api = _client(place, spoken)
-    api.timeout = _REQUEST_SECONDS
+    api = _lasting_client(place, spoken)
     return Engine(api, place.url, name, _numbers(about.get("Version", "")), owner, place)
 
 
@@ -265,6 +272,10 @@ def _open_over_ssh(place: Candidate, name: str) -> Engine:
 
 
 def _version(place: Candidate) -> dict[str, Any]:
+    if place.socket is not None:
+        answer = _docker_light.ask(place.socket, "/version", timeout=_CONNECT_SECONDS)
+        if isinstance(answer, dict) and "ApiVersion" in answer:
+            return answer
     import docker.errors
 
     try:
@@ -275,6 +286,17 @@ def _version(place: Candidate) -> dict[str, Any]:
     if "ApiVersion" not in about:
         raise OSError("what answers is no container engine")
     return about
+
+
+def _lasting_client(place: Candidate, version: str) -> APIClient:
+    def make() -> APIClient:
+        api = _client(place, version)
+        api.timeout = _REQUEST_SECONDS
+        return api
+
+    if place.socket is None:
+        return make()
+    return cast("APIClient", LightClient(place.socket, version, make, timeout=_REQUEST_SECONDS))
 
 
 def _client(place: Candidate, version: str) -> APIClient:

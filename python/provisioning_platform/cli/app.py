@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .. import __version__
-from .lazy import lazy_group
+from .lazy import PlainGroup, lazy_group
 from .wording import CODES, FINDING, HELP, block
 
 _HELP = "Operate the platform that is installed on this host."
@@ -56,7 +55,7 @@ SERVICES = {
     "monitor": "inspect_commands:app",
 }
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=HELP)
+app = typer.Typer(cls=PlainGroup, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=HELP)
 app.add_typer(
     typer.Typer(cls=lazy_group(PLATFORM), rich_markup_mode=None, no_args_is_help=True),
     name="platform",
@@ -85,10 +84,10 @@ def _version(wanted: bool) -> None:
 def provisioning(
     context: typer.Context,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration of the installation meant.")
+        str | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration of the installation meant.")
     ] = None,
     work_dir: Annotated[
-        Path | None, typer.Option("--work-dir", metavar="DIR", help="Its work dir, where there is no configuration.")
+        str | None, typer.Option("--work-dir", metavar="DIR", help="Its work dir, where there is no configuration.")
     ] = None,
     version: Annotated[  # noqa: ARG001  it has done its work by then
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
 from .context import Request
-from .output import Form
+from .lazy import PlainCommand
 from .wording import HELP, block
 
 P = ParamSpec("P")
@@ -21,18 +20,18 @@ Command = Callable[Concatenate[Request, P], int]
 
 _COMMON: Mapping[str, tuple[Any, Any]] = {
     "output": (
-        Annotated[Form | None, typer.Option("--output", "-o", metavar="FORM", help="table, json or yaml.")],
+        Annotated[str | None, typer.Option("--output", "-o", metavar="FORM", help="table, json or yaml.")],
         None,
     ),
     "as_json": (Annotated[bool, typer.Option("--json", help="The same as --output json.")], False),
     "config": (
         Annotated[
-            Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration of the installation meant.")
+            str | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration of the installation meant.")
         ],
         None,
     ),
     "work_dir": (
-        Annotated[Path | None, typer.Option("--work-dir", metavar="DIR", help="Its work dir, in place of that.")],
+        Annotated[str | None, typer.Option("--work-dir", metavar="DIR", help="Its work dir, in place of that.")],
         None,
     ),
 }
@@ -71,7 +70,9 @@ def command(
         run.__doc__ = function.__doc__
         parts = [block("Examples:" if len(examples) > 1 else "Example:", examples)]
         parts += [block("JSON and YAML hold:", keys.splitlines())] if keys else []
-        app.command(name=name, short_help=short_help, epilog="\n\n".join(parts), context_settings=HELP)(run)
+        app.command(
+            name=name, short_help=short_help, epilog="\n\n".join(parts), context_settings=HELP, cls=PlainCommand
+        )(run)
         return function
 
     return register

@@ -37,22 +37,27 @@ class Request:
         cls,
         before: Mapping[str, Any],
         *,
-        output: Form | None,
+        output: str | None,
         as_json: bool,
-        config: Path | None,
-        work_dir: Path | None,
+        config: str | None,
+        work_dir: str | None,
     ) -> Request:
         """Return what is asked.
 
         :param before: the options that were given before the command.
-        :raises ConfigurationError: two of them exclude each other.
+        :raises ConfigurationError: one is not known, or two exclude each other.
         """
         if as_json and output not in (None, Form.JSON):
             raise ConfigurationError(Problem("--json", f"excludes --output {output}", "Leave one of the two out."))
-        form = Form.JSON if as_json else output or Form.TABLE
-        if config is not None or work_dir is not None:
-            return cls(form, config, work_dir)
-        return cls(form, before.get("config"), before.get("work_dir"))
+        if output is not None and output not in tuple(Form):
+            forms = ", ".join(Form)
+            raise ConfigurationError(
+                Problem(f"--output {output!r}", "is no form of output", f"Choose one of: {forms}.")
+            )
+        form = Form.JSON if as_json else Form(output or Form.TABLE)
+        if config is None and work_dir is None:
+            config, work_dir = before.get("config"), before.get("work_dir")
+        return cls(form, Path(config) if config else None, Path(work_dir) if work_dir else None)
 
     def printer(self) -> Printer:
         """Return who writes the answer."""
