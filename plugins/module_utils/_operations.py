@@ -148,7 +148,7 @@ def _need(status: ServiceStatus, *, is_task: bool) -> Need:
     if is_task and status.status == "stopped":
         return Need(name, "ready", "has completed")
     if status.status not in ("running", "starting"):
-        return Need(name, "missing", status.detail or f"is {status.status}", f"provisioning services start {name}")
+        return Need(name, "missing", status.detail or f"is {status.status}", f"Start it: provisioning services start {name}")
     if status.health == "unhealthy":
         remedy = f"See what it says: provisioning services logs {name}"
         return Need(name, "unhealthy", status.health_reason, remedy)

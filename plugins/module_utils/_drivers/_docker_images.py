@@ -74,7 +74,7 @@ class Images:
         :raises DriverError: the engine does not answer.
         """
         with engine_errors(service):
-            return _bare(engine.api.inspect_container(container)["Image"])  # type: ignore[no-untyped-call]
+            return _bare(engine.api.inspect_container(container)["Image"])
 
     def newer(self, engine: Engine, service: ServiceDefinition, content: str, *, fetch: bool) -> str:
         """Say that a service's image means another one than the one that runs; nothing where it does not.

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,15 +14,6 @@ from .options import Names, Variables, complete_operations
 from .wording import CHECK_KEYS, GRAPH_KEYS, MONITOR_KEYS, OPERATIONS_KEYS, READINESS_KEYS, VALIDATION_KEYS
 
 app = new_app()
-
-
-class Drawing(StrEnum):
-    """How a graph is drawn."""
-
-    TREE = "tree"
-    MERMAID = "mermaid"
-    DOT = "dot"
-    SVG = "svg"
 
 
 @command(
@@ -73,7 +63,7 @@ def dependencies(
     services: Names = None,
     *,
     drawing: Annotated[
-        Drawing | None, typer.Option("--format", "-f", metavar="FORMAT", help="tree, mermaid, dot or svg.  [tree]")
+        str | None, typer.Option("--format", "-f", metavar="FORMAT", help="tree, mermaid, dot or svg.  [tree]")
     ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="What depends on them instead.")] = False,
 ) -> int:
@@ -83,7 +73,7 @@ def dependencies(
     """
     from .inspecting import dependencies as work
 
-    return work(request, services or [], drawing=drawing and drawing.value, reverse=reverse)
+    return work(request, services or [], drawing=drawing, reverse=reverse)
 
 
 @command(
@@ -138,8 +128,8 @@ def monitor(
     services: Names = None,
     *,
     interval: Annotated[
-        float, typer.Option("--interval", "-i", metavar="SECONDS", help="Seconds between two looks.")
-    ] = 5.0,
+        str, typer.Option("--interval", "-i", metavar="SECONDS", help="Seconds between two looks.")
+    ] = "5",
 ) -> int:
     """Watch services, all or some, until Ctrl-C: whether they run and are healthy.
 

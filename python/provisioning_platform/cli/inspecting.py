@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation
 
 
+_DRAWINGS = ("tree", "mermaid", "dot", "svg")
+
+
 def check(request: Request, name: str, *, start: bool) -> int:
     """Say whether an operation can go ahead.
 
@@ -107,8 +110,11 @@ def dependencies(request: Request, names: Sequence[str], *, drawing: str | None,
 
     :param drawing: ``tree``, ``mermaid``, ``dot`` or ``svg``; a tree by default.
     :param reverse: what depends on them instead.
-    :raises ConfigurationError: a drawing and data were asked for both.
+    :raises ConfigurationError: there is no such drawing, or data was asked for, too.
     """
+    if drawing is not None and drawing not in _DRAWINGS:
+        remedy = f"Choose one of: {', '.join(_DRAWINGS)}."
+        raise ConfigurationError(Problem(f"--format {drawing!r}", "is no way to draw", remedy))
     if drawing is not None and request.form is not Form.TABLE:
         why = f"excludes --output {request.form.value}"
         raise ConfigurationError(Problem(f"--format {drawing}", why, "Leave one of the two out."))

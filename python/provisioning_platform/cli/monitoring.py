@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _SHOWN_CHANGES = 5
 _TICK = 0.2
+_SHORTEST = 0.1
+_LONGEST = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Watch:
             before = self._last.get(one.name)
             state = (one.status, one.health, one.id)
             if state != before:
-                reason = explanation(one)
+                reason = "" if explanation(one) == f"was {one.status}" else explanation(one)
                 if before is not None and before[:2] == state[:2]:
                     reason = "was started anew"
                 was = None if before is None else before[:2]
@@ -180,29 +182,42 @@ def screen_lines(
     return [printer.paint(title, "bold"), "", *status_lines(printer, shown), *more, *recent]
 
 
-def monitor(request: Request, names: Sequence[str], *, interval: float) -> int:
+def monitor(request: Request, names: Sequence[str], *, interval: str) -> int:
     """Watch services until the program is interrupted.
 
-    :param interval: seconds between two looks.
+    :param interval: seconds between two looks, as it was written.
     :raises ConfigurationError: the interval is none, or a name is unknown.
     """
-    if not 0.1 <= interval <= 86400:
-        why = f"{interval:g} is not between 0.1 and 86400 seconds"
-        raise ConfigurationError(Problem("--interval", why, "E.g. --interval 5."))
+    seconds = seconds_of(interval)
     manager = request.manager(names)
     printer = request.printer()
     dumb = os.environ.get("TERM", "dumb") == "dumb"
     in_place = request.form is Form.TABLE and sys.stdout.isatty() and not dumb
-    view: View = Screen(printer, interval) if in_place else Lines(printer)
+    view: View = Screen(printer, seconds) if in_place else Lines(printer)
     with _ending() as ended:
         try:
-            _watch(manager, names, view, printer, interval, ended)
+            _watch(manager, names, view, printer, seconds, ended)
         finally:
             view.close()
     # Checks that still wait for an answer, in threads, would hold the program.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(ExitCode.OK if ended.number in (None, signal.SIGINT) else of_signal(ended.number))
+
+
+def seconds_of(interval: str) -> float:
+    """Return an interval in seconds.
+
+    :raises ConfigurationError: it is none.
+    """
+    try:
+        seconds = float(interval)
+    except ValueError:
+        seconds = 0.0
+    if not _SHORTEST <= seconds <= _LONGEST:
+        why = f"is no number of seconds from {_SHORTEST:g} to {_LONGEST:g}"
+        raise ConfigurationError(Problem(f"--interval {interval}", why, "E.g. --interval 5."))
+    return seconds
 
 
 def _watch(manager: Manager, names: Sequence[str], view: View, printer: Printer, interval: float, ended: _End) -> None:

@@ -160,9 +160,7 @@ def left_out(update: Update) -> list[str]:
     """Return what the configuration and the installation do not have in common, in sentences."""
     lines = []
     if update.not_installed and not update.names:
-        lines.append(
-            f"Not installed, and so not updated: {phrase(update.not_installed)}. Install with provisioning-run."
-        )
+        lines.append(f"Not installed, so not updated: {phrase(update.not_installed)}. provisioning-run installs them.")
     if update.no_longer_wanted and not update.names:
         lines.append(f"No longer in the configuration, and left as it is: {phrase(update.no_longer_wanted)}.")
     return lines
