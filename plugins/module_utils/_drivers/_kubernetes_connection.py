@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from .._errors import DriverError, Problem
 from ._kubernetes_client import Api
+from ._kubernetes_light import LightClient, light_client
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -56,10 +58,17 @@ class Connection:
         """
         with self._lock:
             if self._api is None:
-                api = Api(self._client())
+                api = Api(self._light() or self._client())
                 _check_version(api)
                 self._api = api
             return self._api
+
+    def _light(self) -> LightClient | None:
+        """Return what serves in place of the official client where credentials are plain."""
+        files = self._files()
+        if files is None or os.pathsep in files or not _is_installed():
+            return None
+        return light_client(Path(files), self._cluster.context, self._client, env=self._env, connections=_POOL)
 
     def _client(self) -> ApiClient:
         try:
@@ -101,6 +110,14 @@ class Connection:
         if self._cluster.context and self._cluster.context in text:
             text = f"has no context {self._cluster.context}"
         return Problem("kubernetes", f"{files}: {text}", _CHOOSE)
+
+
+def _is_installed() -> bool:
+    """Whether the official client can be imported, which takes long."""
+    try:
+        return importlib.util.find_spec("kubernetes") is not None
+    except ValueError:  # somebody has seen to it that it cannot be
+        return False
 
 
 def _check_version(api: Api) -> None:

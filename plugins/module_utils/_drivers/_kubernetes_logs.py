@@ -93,7 +93,7 @@ def execute(api: Api, pod: Pod, service: str, command: Sequence[str], timeout: f
 
     key = key_of(pod)
     # A client of its own: for the time of the call, a method of it is exchanged.
-    with connection_errors(service, api.host), ApiClient(api.client.configuration) as client:
+    with connection_errors(service, api.host), ApiClient(api.official().configuration) as client:
         try:
             session = stream(
                 CoreV1Api(client).connect_get_namespaced_pod_exec,
