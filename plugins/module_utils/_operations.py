@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ._converge import Options, Outcome
 from ._errors import BusyError, PrerequisiteError, Problem, raise_if_any
-from ._graph import tasks, unknown_service
+from ._graph import Services, tasks, unknown_service
 from ._manager import Manager
 from ._model import ServiceOperation
 from ._preflight import check_required_services
@@ -148,7 +148,8 @@ def _need(status: ServiceStatus, *, is_task: bool) -> Need:
     if is_task and status.status == "stopped":
         return Need(name, "ready", "has completed")
     if status.status not in ("running", "starting"):
-        return Need(name, "missing", status.detail or f"is {status.status}", f"Start it: provisioning services start {name}")
+        remedy = f"Start it: provisioning services start {name}"
+        return Need(name, "missing", status.detail or f"is {status.status}", remedy)
     if status.health == "unhealthy":
         remedy = f"See what it says: provisioning services logs {name}"
         return Need(name, "unhealthy", status.health_reason, remedy)
@@ -177,20 +178,22 @@ def _after_start(need: Need, asked: Collection[str], failures: dict[str, Problem
 
 def readiness_report(manager: Manager) -> Readiness:
     """Say whether everything required runs and is healthy, and what a start would stumble over."""
-    services = manager.services()
+    return Readiness(missing_of(manager.services(), manager.status()), manager.preflight().to_dict())
+
+
+def missing_of(services: Services, statuses: Iterable[ServiceStatus]) -> dict[str, str]:
+    """Return the services that are required and are not as they should be, with the reason.
+
+    :param services: all definitions by name.
+    """
     done_once = tasks(services)
-    wanted = [
-        status
-        for status in manager.status()
-        if status.required and services[status.name].enabled and services[status.name].auto_start
-    ]
-    missing = {
-        status.name: status.health_reason or status.detail or f"it is {status.status}"
-        for status in wanted
-        if (status.status != "running" or status.health == "unhealthy")
-        and not (status.name in done_once and status.status == "stopped")
+    wanted = [one for one in statuses if one.required and services[one.name].enabled and services[one.name].auto_start]
+    return {
+        one.name: one.health_reason or one.detail or f"it is {one.status}"
+        for one in wanted
+        if (one.status != "running" or one.health == "unhealthy")
+        and not (one.name in done_once and one.status == "stopped")
     }
-    return Readiness(missing, manager.preflight().to_dict())
 
 
 def monitor(

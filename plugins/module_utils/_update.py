@@ -92,6 +92,7 @@ class Update:
     :param wanted: definitions by name, resolved; all of the configuration.
     :param settings: what the configuration says holds for all.
     :param names: only these services; all by default.
+    :param is_all: whether all are meant where none is named.
     :param sinks: readers of the events.
     :param run: id of the update, for the audit log and the record of what is installed.
     :param cancelled: set by whoever wants it to stop: the service in progress goes back to its former version.
@@ -101,6 +102,7 @@ class Update:
     wanted: Mapping[str, ServiceDefinition]
     settings: Settings
     names: Collection[str] = ()
+    is_all: bool = True
     sinks: Iterable[Sink] = ()
     run: str = ""
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -140,7 +142,7 @@ class Update:
         :param fetch: get images that are to be renewed; otherwise their registry is only asked.
         :raises DriverError: an image cannot be had.
         """
-        chosen = [name for name in self.names or self.wanted if name in self._installed]
+        chosen = [name for name in self.names or (self.wanted if self.is_all else ()) if name in self._installed]
         services = {**self._installed, **{name: self.wanted[name] for name in chosen}}
         manager = self._manager(services)
         plan = manager.plan(dict.fromkeys(chosen, "started"))

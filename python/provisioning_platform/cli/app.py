@@ -89,12 +89,15 @@ def provisioning(
     work_dir: Annotated[
         str | None, typer.Option("--work-dir", metavar="DIR", help="Its work dir, where there is no configuration.")
     ] = None,
+    inventory: Annotated[
+        str | None, typer.Option("--inventory", metavar="INV", help="Hosts of the platform elsewhere.")
+    ] = None,
     version: Annotated[  # noqa: ARG001  it has done its work by then
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
     """Keep the options that were given before a command; they hold for it too."""
-    context.obj = {"config": config, "work_dir": work_dir}
+    context.obj = {"config": config, "work_dir": work_dir, "inventory": inventory}
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ app = new_app()
     "provisioning services check workflow --no-start --json",
     short_help="Say whether an operation can go ahead.",
     keys=f"{CHECK_KEYS};\n{OPERATIONS_KEYS}",
+    on_hosts="host_inspecting:check",
 )
 def check(
     request: Request,
@@ -57,6 +58,7 @@ def check(
     "provisioning services dependencies --format svg > services.svg",
     short_help="Draw what services depend on.",
     keys=GRAPH_KEYS,
+    on_hosts="host_looking:dependencies",
 )
 def dependencies(
     request: Request,
@@ -83,6 +85,7 @@ def dependencies(
     "provisioning services validate --json",
     short_help="Check definitions and whether they can run here.",
     keys=VALIDATION_KEYS,
+    on_hosts="host_inspecting:validate",
 )
 def validate(request: Request, services: Names = None, *, variables: Variables = None) -> int:
     """Check the configuration, if there is one, else what is installed; change nothing.
@@ -103,6 +106,7 @@ def validate(request: Request, services: Names = None, *, variables: Variables =
     "provisioning services readiness --output yaml",
     short_help="Say what keeps the platform from being ready.",
     keys=READINESS_KEYS,
+    on_hosts="host_inspecting:readiness",
 )
 def readiness(request: Request) -> int:
     """Say whether all that is required runs and is healthy, and if not why, and what a start would stumble over.

@@ -24,6 +24,7 @@ app = new_app()
     "provisioning platform update gitea",
     short_help="Bring services to new versions, one at a time.",
     keys=UPDATE_KEYS,
+    on_hosts="host_updating:update",
 )
 def update(
     request: Request,
