@@ -152,8 +152,8 @@ class Manager:
         self._known(names or ())
         observed, unreachable = self.observe(names)
         chosen = [service for name, service in self.services().items() if names is None or name in names]
-        up = [s.name for s in chosen if observed.get(s.name, ABSENT).is_up]
-        results = self.check_health(up) if health else {}
+        up = [service for service in chosen if observed.get(service.name, ABSENT).is_up]
+        results = self._checks.health(up, seen=observed) if health else {}
         states = self._states.read_all()
         return [
             status_of(s, observed.get(s.name), unreachable.get(s.mode), states.get(s.name), results.get(s.name))

@@ -150,12 +150,18 @@ def export_compose(options: Options, file: Path | None, health_image: str | None
 
 def _load(options: Options) -> Installation:
     from .configuration import load_installation
+    from .discovery import FILES, VARIABLE, find_configuration
 
-    if options.config is None:
+    found = find_configuration(options.config)
+    if found is None:
+        why = f"is missing, {VARIABLE} is not set, and there is no ./{FILES[0]} (.yml, .yaml)"
         remedy = "Name a file; `provisioning-run sample > solo.toml` makes one."
-        raise ConfigurationError(Problem("--config", "is missing", remedy))
+        raise ConfigurationError(Problem("--config", why, remedy))
+    path, by = found
+    if options.config is None:
+        complain(f"note: the configuration is that of {by}.")
     variables = pairs(options.variables)
-    return load_installation(options.config, variables=variables, on_hosts=options.inventory is not None)
+    return load_installation(path, variables=variables, on_hosts=options.inventory is not None)
 
 
 def pairs(given: Sequence[str]) -> dict[str, str]:

@@ -27,11 +27,11 @@ DEFAULT_WORK_DIR = "~/.provisioning"
 class Found:
     """An installation's work dir.
 
-    :param by: what named it, in words.
+    :param what: what it is, in words, e.g. the work dir of a configuration.
     """
 
     work_dir: Path
-    by: str
+    what: str
 
 
 def find_configuration(
@@ -73,12 +73,12 @@ def find_work_dir(
     if work_dir is not None:
         if config is not None:
             raise ConfigurationError(Problem("--work-dir", "excludes --config", "Leave one of the two out."))
-        return Found(work_dir.expanduser().absolute(), f"--work-dir {work_dir}")
+        return Found(work_dir.expanduser().absolute(), f"what --work-dir {work_dir} names")
     found = find_configuration(config, environ=environ, folder=folder)
     if found is None:
-        return Found(Path(DEFAULT_WORK_DIR).expanduser(), "default")
+        return Found(Path(DEFAULT_WORK_DIR).expanduser(), "the usual work dir")
     path, by = found
-    return Found(_work_dir_in(path, environ), by)
+    return Found(_work_dir_in(path, environ), f"the work dir of {by}")
 
 
 def _named(path: Path, by: str) -> tuple[Path, str]:

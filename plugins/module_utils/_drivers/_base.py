@@ -33,6 +33,8 @@ class Observation:
     :param detail: one line for people, e.g. ``killed by signal 9``.
     :param instances: ids of all replicas that have not ended, this one's first.
     :param drift: how what runs is no longer what was started, though its digest is right; the next start repairs it.
+    :param own_health: what the health check says that a container brings itself: ``healthy``, or ``none`` where it has
+        none; nothing where it says something else or is not known.
     """
 
     status: Status
@@ -43,6 +45,7 @@ class Observation:
     detail: str = ""
     instances: tuple[str, ...] = ()
     drift: str = ""
+    own_health: str = ""
 
     @property
     def exists(self) -> bool:
@@ -200,6 +203,13 @@ class Driver(ABC):
         :param follow: go on as more is written, until it ends or the caller stops reading.
         :param tail: only this many lines from the end.
         """
+
+    def glance(self, service: ServiceDefinition, seen: Observation) -> HealthResult | None:  # noqa: ARG002
+        """Return the health of a service without a check by what has just been seen; None where it must be asked for.
+
+        :param seen: what it is; it is up.
+        """
+        return None
 
     def judge(self, service: ServiceDefinition, check: AnyVerification | None) -> HealthResult | None:  # noqa: ARG002
         """Return the result of a check that the mode itself makes best; None when it is to be made from this host.

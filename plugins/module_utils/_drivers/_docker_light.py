@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -51,6 +51,14 @@ class LightClient:
         # What is wrong is told in the SDK's words, from which all errors are made.
         listed: list[dict[str, Any]] = self._sdk().containers(**query)
         return listed
+
+    def inspect_container(self, container: str) -> dict[str, Any]:
+        """Return all of a container, as the SDK's method of that name does."""
+        found = ask(self._path, f"/v{self._version}/containers/{quote(container)}/json", timeout=self._timeout)
+        if isinstance(found, dict):
+            return found
+        inspected: dict[str, Any] = self._sdk().inspect_container(container)
+        return inspected
 
     def close(self) -> None:
         """Close the connection, if there is one."""

@@ -89,7 +89,7 @@ class Request:
         manager = Manager.open(found.work_dir, sinks=sinks, run="provisioning", thorough=thorough)
         known = manager.services()
         if not known:
-            why = f"holds no installation (looked for there by {found.by})"
+            why = f"holds no installation; it is {found.what}"
             remedy = "Install one: provisioning-run --config FILE. Or name the right one by --config or --work-dir."
             raise PrerequisiteError(Problem(str(found.work_dir), why, remedy))
         raise_if_any([_not_here(name, manager) for name in names if name not in known], ConfigurationError)

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..exit_codes import ExitCode
 from . import inventory, reading_logs
 from .context import Request
 from .moments import parse_since
+from .output import Form, Printer
 from .waiting import busy
 
 
@@ -39,50 +41,45 @@ def show_logs(
     wanted |= {"since": begin} if begin is not None else {"tail": number} if number is not None else {}
     with busy("Reading what services have written"):
         hosts = inventory.run(request, "logs", wanted)
-    sources = []
+    sources: dict[str, list[LogLine]] = {}
     for host in hosts.hosts:
         by_service: dict[str, list[LogLine]] = {}
         for line in host.result("service_logs").get("lines", ()):
             by_service.setdefault(line["service"], []).append(LogLine(**line))
+        # Where a service is on several hosts, its output on each is another one.
         lead = f"{host.name}/" if hosts.are_several else ""
-        sources += [(f"{lead}{name}", read(lines, begin, number)) for name, lines in by_service.items()]
-        bad = [Problem(**problem) for problem in host.result("service_logs").get("problems", ())]
-        host.problems += bad
-    _write(request, dict(sources))
+        sources |= {f"{lead}{name}": read(lines, begin, number, lead) for name, lines in by_service.items()}
+        host.problems += [Problem(**problem) for problem in host.result("service_logs").get("problems", ())]
+    _write(request.printer(), sources)
     hosts.complain()
-    bad_here = any(host.problems for host in hosts.hosts)
-    return hosts.verdict() or (ExitCode.OK if not bad_here else ExitCode.FAILED if services else ExitCode.DEGRADED)
+    if hosts.verdict() or not any(host.problems for host in hosts.hosts):
+        return hosts.verdict()
+    return ExitCode.FAILED if services else ExitCode.DEGRADED
 
 
-def read(lines: Sequence[LogLine], begin: float | None, number: int | None) -> list[LogLine]:
+def read(lines: Sequence[LogLine], begin: float | None, number: int | None, lead: str = "") -> list[LogLine]:
     """Return the lines of one service that are wanted, with the times that stand in them.
 
     :param begin: unix time in seconds, from which on.
     :param number: how many from the end.
+    :param lead: to stand before the name of the service.
     """
     dated = reading_logs.dated(lines)
     chosen = list(dated if begin is None else reading_logs.since_then(dated, begin))
-    return chosen if number is None else chosen[-number:] if number else []
+    wanted = chosen if number is None else chosen[-number:] if number else []
+    return [dataclasses.replace(line, service=f"{lead}{line.service}") for line in wanted]
 
 
-def _write(request: Request, sources: Mapping[str, Sequence[LogLine]]) -> None:
-    printer = request.printer()
+def _write(printer: Printer, sources: Mapping[str, Sequence[LogLine]]) -> None:
     colours = reading_logs.colours_of(list(sources))
-    width = max((len(name) for name in sources), default=0)
-
-    def named(name: str, lines: Sequence[LogLine]) -> Iterator[tuple[str, LogLine]]:
-        return ((name, line) for line in lines)
-
-    streams = [partial(named, name, lines) for name, lines in sources.items()]
-    for name, line in reading_logs.merged_pairs(streams):
-        host, slash, _service = name.partition("/")
-        reading_logs.write_line(
-            printer,
-            line,
-            name=name,
-            name_width=width if len(sources) > 1 else 0,
-            colour=colours[name],
-            extra={"host": host} if slash else {},
-        )
+    width = max(map(len, sources), default=0) if len(sources) > 1 else 0
+    for line in reading_logs.merged([partial(iter, lines) for lines in sources.values()]):
+        host, slash, service = line.service.rpartition("/")
+        if printer.form is Form.TABLE or not slash:
+            reading_logs.write_line(printer, line, name_width=width, colour=colours[line.service])
+        else:
+            document = {"host": host, **reading_logs.document_of(dataclasses.replace(line, service=service))}
+            for text in printer.encoded(document, compact=True):
+                printer.line(text)
         if not printer.is_open:
             return

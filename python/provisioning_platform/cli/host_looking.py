@@ -135,7 +135,8 @@ def health(request: Request, services: Sequence[str] | None = None) -> int:
         "services": [{"host": host, **looking.health_document(one)} for host, one in seen.statuses],
     }
     printer.show(
-        document, lambda: [*looking.health_lines(printer, seen.found), "", *looking.summed_up(seen.found, seen.services)]
+        document,
+        lambda: [*looking.health_lines(printer, seen.found), "", *looking.summed_up(seen.found, seen.services)],
     )
     seen.hosts.complain()
     return code

@@ -84,8 +84,16 @@ def list_operations(request: Request) -> int:
 
 def operations_of(manager: Manager) -> Mapping[str, Operation]:
     """Return the operations of an installation; those of the collection where none were written down."""
-    if manager.settings.operations:
-        return manager.settings.operations
+    return manager.settings.operations or _built_in_operations()
+
+
+def built_in() -> dict[str, Any]:
+    """Return the operations of the collection as JSON types."""
+    return {name: vars(operation) for name, operation in _built_in_operations().items()}
+
+
+def _built_in_operations() -> Mapping[str, Operation]:
+    """Return the operations of the collection."""
     from ansible_collections.provisioning.platform.plugins.plugin_utils.operations import built_in_operations
 
     from .. import collection
@@ -112,12 +120,7 @@ def dependencies(request: Request, names: Sequence[str], *, drawing: str | None,
     :param reverse: what depends on them instead.
     :raises ConfigurationError: there is no such drawing, or data was asked for, too.
     """
-    if drawing is not None and drawing not in _DRAWINGS:
-        remedy = f"Choose one of: {', '.join(_DRAWINGS)}."
-        raise ConfigurationError(Problem(f"--format {drawing!r}", "is no way to draw", remedy))
-    if drawing is not None and request.form is not Form.TABLE:
-        why = f"excludes --output {request.form.value}"
-        raise ConfigurationError(Problem(f"--format {drawing}", why, "Leave one of the two out."))
+    refuse_drawing(request, drawing)
     manager = request.manager(names)
     with leave_on_interrupt(), busy("Reading the graph"):
         whole = manager.services()
@@ -128,6 +131,19 @@ def dependencies(request: Request, names: Sequence[str], *, drawing: str | None,
         lambda: drawn(chosen, names, drawing or "tree", reverse=reverse),
     )
     return ExitCode.OK
+
+
+def refuse_drawing(request: Request, drawing: str | None) -> None:
+    """Do nothing when something can be drawn so.
+
+    :raises ConfigurationError: there is no such drawing, or data was asked for, too.
+    """
+    if drawing is not None and drawing not in _DRAWINGS:
+        remedy = f"Choose one of: {', '.join(_DRAWINGS)}."
+        raise ConfigurationError(Problem(f"--format {drawing!r}", "is no way to draw", remedy))
+    if drawing is not None and request.form is not Form.TABLE:
+        why = f"excludes --output {request.form.value}"
+        raise ConfigurationError(Problem(f"--format {drawing}", why, "Leave one of the two out."))
 
 
 def drawn(services: Mapping[str, ServiceDefinition], names: Sequence[str], drawing: str, *, reverse: bool) -> list[str]:

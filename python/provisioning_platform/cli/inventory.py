@@ -107,7 +107,13 @@ class Hosts:
 
     def work_dir(self) -> str | None:
         """Return the work dir where all hosts have the same."""
-        found = {str(one["work_dir"]) for host in self.hosts for two in host.results.values() for one in two if "work_dir" in one}
+        found = {
+            str(one["work_dir"])
+            for host in self.hosts
+            for two in host.results.values()
+            for one in two
+            if "work_dir" in one
+        }
         return found.pop() if len(found) == 1 else None
 
 

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal
 
 
+#: What to do where others need what is to be stopped.
+STOP_REMEDY = "Stop those too: --with-dependents. Or stop it all the same: --force."
+
+
 def start(request: Request, names: Sequence[str], *, keep_going: bool) -> int:
     """Start services.
 
@@ -133,8 +137,7 @@ def _goals(manager: Manager, operation: ServiceOperation) -> dict[str, Goal]:
     try:
         return manager.goals_of(operation)
     except PrerequisiteError as error:
-        remedy = "Stop those too: --with-dependents. Or stop it all the same: --force."
-        raise PrerequisiteError(*(dataclasses.replace(one, remedy=remedy) for one in error.problems)) from None
+        raise PrerequisiteError(*(dataclasses.replace(one, remedy=STOP_REMEDY) for one in error.problems)) from None
 
 
 def _unavailable(

@@ -51,7 +51,7 @@ def _check(printer: Printer, installation: Installation, path: Path, names: Sequ
     with leave_on_interrupt(), busy("Looking for new versions"):
         steps = wanted.plan()
     document = {**_about(wanted, path), "services": [step.to_dict() for step in steps]}
-    printer.show(document, lambda: [*step_lines(printer, steps), *left_out(wanted)])
+    printer.show(document, lambda: [*step_lines(printer, steps), *left_out(document)])
     return ExitCode.PLAN_HAS_CHANGES if any(step.is_new for step in steps) else ExitCode.OK
 
 
@@ -68,7 +68,7 @@ def _carry_out(request: Request, installation: Installation, path: Path, names: 
         results = wanted.carry_out()
     printer = request.printer()
     document = {**_about(wanted, path), "services": [one.to_dict() for one in results]}
-    printer.show(document, lambda: [*result_lines(printer, results), *left_out(wanted)])
+    printer.show(document, lambda: [*result_lines(printer, results), *left_out(document)])
     for one in results:
         if one.error:
             printer.note(f"error: {Problem(one.service, one.error, one.remedy)}")
@@ -156,13 +156,14 @@ def headline(results: Sequence[Updated]) -> str:
     return "; ".join(parts) + "."
 
 
-def left_out(update: Update) -> list[str]:
+def left_out(document: Mapping[str, Any]) -> list[str]:
     """Return what the configuration and the installation do not have in common, in sentences."""
     lines = []
-    if update.not_installed and not update.names:
-        lines.append(f"Not installed, so not updated: {phrase(update.not_installed)}. provisioning-run installs them.")
-    if update.no_longer_wanted and not update.names:
-        lines.append(f"No longer in the configuration, and left as it is: {phrase(update.no_longer_wanted)}.")
+    if document["not_installed"]:
+        names = phrase(document["not_installed"])
+        lines.append(f"Not installed, so not updated: {names}. provisioning-run installs them.")
+    if document["no_longer_wanted"]:
+        lines.append(f"No longer in the configuration, and left as it is: {phrase(document['no_longer_wanted'])}.")
     return lines
 
 

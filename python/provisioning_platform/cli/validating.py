@@ -157,6 +157,12 @@ def validation_lines(printer: Printer, found: Validation) -> list[str]:
     if found.services:
         rows = [(name, mode, "failed" if name in bad else "ok") for name, mode in found.services.items()]
         lines += [*printer.table(("SERVICE", "MODE", "CHECK"), rows), ""]
+    return [*lines, *fault_lines(printer, found)]
+
+
+def fault_lines(printer: Printer, found: Validation) -> list[str]:
+    """Return what is wrong as lines, and a sentence that sums up."""
+    lines = []
     for fault in found.faults:
         lines += problem_lines(printer, "error", "bad", fault.problem)
     for warning in found.warnings:

@@ -144,7 +144,10 @@ def test_the_version_is_the_collections():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--json"], "error: --config: is missing. Name a file;"),
+        (
+            ["--json"],
+            "error: --config: is missing, PROVISIONING_CONFIG is not set, and there is no ./provisioning.toml",
+        ),
         (["install"], "No such command 'install'"),
         (["--conf", "x"], "No such option"),
         (["sample", "--profile", "giant"], "no example has this name"),
