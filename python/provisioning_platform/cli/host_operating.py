@@ -50,7 +50,8 @@ def _operate(request: Request, operation: str, names: Sequence[str], options: Ma
         "services": [{"host": host, "name": name, **one.to_dict()} for host, name, one in outcomes],
     }
     by_name = {f"{name} on {host}" if hosts.are_several else name: one for host, name, one in outcomes}
-    printer.show(document, lambda: operating.outcome_lines(shown, operation, by_name))
+    if outcomes or not hosts.verdict():
+        printer.show(document, lambda: operating.outcome_lines(shown, operation, by_name))
     _complain(hosts)
     return _verdict(hosts, operation, names)
 

@@ -59,6 +59,6 @@ def step_of(document: Mapping[str, Any]) -> Step:
 
 
 def _several(answers: Sequence[tuple[str, Mapping[str, Any]]], key: str) -> list[str]:
-    """Return what hosts say of services under a key: those that all say it of, for one may have what others have not."""
+    """Return the services that all hosts name under a key, for one may have what others have not."""
     said = [set(answer[key]) for _host, answer in answers if key in answer]
     return sorted(set.intersection(*said)) if said else []

@@ -207,8 +207,12 @@ def _follow(
 
 def _sort(event: Mapping[str, Any], hosts: dict[str, Host]) -> None:
     data = event.get("event_data")
-    if event.get("event") in _ENDINGS and isinstance(data, Mapping) and data.get("host"):
-        name = str(data["host"])
+    if not isinstance(data, Mapping) or not data.get("host"):
+        return
+    name = str(data["host"])
+    if event.get("event") == "runner_on_start":  # which come in the inventory's order
+        hosts.setdefault(name, Host(name))
+    elif event.get("event") in _ENDINGS:
         hosts.setdefault(name, Host(name)).take(str(event["event"]), data)
 
 

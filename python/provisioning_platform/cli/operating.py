@@ -177,7 +177,7 @@ def outcome_lines(printer: Printer, operation: str, outcomes: Mapping[str, Outco
     """Return a table of what became of services, and a sentence that sums it up."""
     if not outcomes:
         return ["Nothing to do."]
-    rows = [(name, one.result, one.reason if one.is_well else brief(one.reason)) for name, one in outcomes.items()]
+    rows = [(one.service, one.result, one.reason if one.is_well else brief(one.reason)) for one in outcomes.values()]
     return [*printer.table(("SERVICE", "RESULT", "REASON"), rows), "", headline(operation, outcomes)]
 
 

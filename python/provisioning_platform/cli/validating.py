@@ -170,7 +170,8 @@ def fault_lines(printer: Printer, found: Validation) -> list[str]:
     numbers = [count(len(found.services), "service")] if found.services else []
     numbers += [count(len(found.faults), "problem") if found.faults else "no problem"]
     numbers += [count(len(found.warnings), "warning")] if found.warnings else []
-    return [*lines, ", ".join(numbers) + "."]
+    summary = ", ".join(numbers)
+    return [*lines, f"{summary[:1].upper()}{summary[1:]}."]
 
 
 def problem_lines(printer: Printer, word: str, style: str, problem: Problem) -> list[str]:
