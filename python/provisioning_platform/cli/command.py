@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
 
 from .context import Request
 from .lazy import PlainCommand
@@ -34,6 +36,13 @@ _COMMON: Mapping[str, tuple[Any, Any]] = {
         Annotated[str | None, typer.Option("--work-dir", metavar="DIR", help="Its work dir, in place of that.")],
         None,
     ),
+    "inventory": (
+        Annotated[
+            str | None,
+            typer.Option("--inventory", metavar="INV", help="Hosts of the platform elsewhere, as Ansible has them."),
+        ],
+        None,
+    ),
 }
 
 
@@ -43,25 +52,29 @@ def new_app() -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str, *examples: str, short_help: str, keys: str = ""
+    app: typer.Typer, name: str, *examples: str, short_help: str, keys: str = "", on_hosts: str = ""
 ) -> Callable[[Command[P]], Command[P]]:
     """Register a function as a command, with the options that all have; it gets them as its :class:`Request`.
 
     :param app: where to.
     :param examples: commands that work when pasted where the profile solo is installed.
     :param keys: what the JSON document holds, in words.
+    :param on_hosts: what does its work with ``--inventory``: ``module:function``, the module in this package, called as
+        the command is. Without it there is no such option.
     """
+    common = {option: kind for option, kind in _COMMON.items() if on_hosts or option != "inventory"}
 
     def register(function: Command[P]) -> Command[P]:
         def run(**given: Any) -> None:
             context = given.pop("context")
-            request = Request.of(context.obj or {}, **{option: given.pop(option) for option in _COMMON})
-            raise typer.Exit(function(request, **given))  # type: ignore[call-arg]
+            request = Request.of(context.obj or {}, **{option: given.pop(option) for option in common})
+            work = function if request.inventory is None else _for_hosts(name, on_hosts)
+            raise typer.Exit(work(request, **given))  # type: ignore[call-arg]
 
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         shared = [
             inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-            for option, (kind, default) in _COMMON.items()
+            for option, (kind, default) in common.items()
         ]
         first = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
         parameters = [first, *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *shared]
@@ -76,3 +89,16 @@ def command(
         return function
 
     return register
+
+
+def _for_hosts(name: str, on_hosts: str) -> Callable[..., int]:
+    """Return what does a command's work on the hosts of an inventory.
+
+    :raises ConfigurationError: the command works on this host alone.
+    """
+    if not on_hosts:
+        remedy = "Run it on the host, or leave the option out."
+        raise ConfigurationError(Problem("--inventory", f"is not for {name}, which works on this host alone", remedy))
+    module, _, function = on_hosts.partition(":")
+    work: Callable[..., int] = getattr(importlib.import_module(f".{module}", __package__), function)
+    return work

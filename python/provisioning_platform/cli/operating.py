@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal
 
 
+#: What to do where others need what is to be stopped.
+STOP_REMEDY = "Stop those too: --with-dependents. Or stop it all the same: --force."
+
+
 def start(request: Request, names: Sequence[str], *, keep_going: bool) -> int:
     """Start services.
 
@@ -67,8 +71,8 @@ def operate(request: Request, operation: ServiceOperation, *, keep_going: bool =
 
     :param keep_going: start what can be started, though something that is needed cannot.
     """
-    stop = _Stop()
-    with on_signals(stop), _Showing(request, operation.operation) as showing:
+    stop = Stop()
+    with on_signals(stop), Showing(request, operation.operation) as showing:
         manager = request.manager(operation.services, sinks=[showing.event], thorough=operation.operation == "stop")
         goals = _goals(manager, operation)
         skip = {}
@@ -82,7 +86,7 @@ def operate(request: Request, operation: ServiceOperation, *, keep_going: bool =
     return _verdict(manager, operation, outcomes)
 
 
-class _Stop(Cancellation):
+class Stop(Cancellation):
     """A request to stop: the first lets what has begun come to its end, the second leaves it."""
 
     def __init__(self) -> None:
@@ -90,6 +94,7 @@ class _Stop(Cancellation):
         self.event = threading.Event()
 
     def request(self, signal_number: int = signal.SIGINT) -> None:
+        """Ask for the end; asked again, leave at once."""
         super().request(signal_number)
         self.event.set()
         if self.is_urgent:
@@ -99,7 +104,7 @@ class _Stop(Cancellation):
             os._exit(of_signal(signal_number))
 
 
-class _Showing:
+class Showing:
     """Shows on standard error what happens: in place on a terminal, as lines elsewhere."""
 
     def __init__(self, request: Request, operation: str) -> None:
@@ -109,7 +114,7 @@ class _Showing:
             self._progress = Silent()
         self.warnings: list[str] = []
 
-    def __enter__(self) -> _Showing:
+    def __enter__(self) -> Showing:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -132,8 +137,7 @@ def _goals(manager: Manager, operation: ServiceOperation) -> dict[str, Goal]:
     try:
         return manager.goals_of(operation)
     except PrerequisiteError as error:
-        remedy = "Stop those too: --with-dependents. Or stop it all the same: --force."
-        raise PrerequisiteError(*(dataclasses.replace(one, remedy=remedy) for one in error.problems)) from None
+        raise PrerequisiteError(*(dataclasses.replace(one, remedy=STOP_REMEDY) for one in error.problems)) from None
 
 
 def _unavailable(
@@ -173,7 +177,7 @@ def outcome_lines(printer: Printer, operation: str, outcomes: Mapping[str, Outco
     """Return a table of what became of services, and a sentence that sums it up."""
     if not outcomes:
         return ["Nothing to do."]
-    rows = [(name, one.result, one.reason if one.is_well else brief(one.reason)) for name, one in outcomes.items()]
+    rows = [(one.service, one.result, one.reason if one.is_well else brief(one.reason)) for one in outcomes.values()]
     return [*printer.table(("SERVICE", "RESULT", "REASON"), rows), "", headline(operation, outcomes)]
 
 

@@ -16,6 +16,13 @@ def complete_services(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in installed_services(_options(ctx)) if name.startswith(incomplete)]
 
 
+def complete_operations(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of operations that begin with what was typed; nothing where nothing is installed."""
+    from .completing import known_operations
+
+    return [name for name in known_operations(_options(ctx)) if name.startswith(incomplete)]
+
+
 def _options(context: typer.Context) -> dict[str, Any]:
     before = context.obj if isinstance(context.obj, dict) else {}
     given = {key: value for key, value in context.params.items() if value is not None}
@@ -46,3 +53,7 @@ KeepGoing = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Stop it though others that run need it.")]
 WithDependents = Annotated[bool, typer.Option("--with-dependents", help="Stop what needs it, too, and that first.")]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option("--var", metavar="NAME=VALUE", help="Value for ${var.NAME} in the configuration; may be repeated."),
+]
