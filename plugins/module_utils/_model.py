@@ -365,7 +365,8 @@ class ServiceState:
 
     :param definition: the definition it was last started with, as JSON types, secrets as placeholders.
     :param rendered: what the driver made of it; tells which setting changed.
-    :param project: of its containers, which were made on ``engine`` at ``engine_url``; nothing for other modes.
+    :param project: of its containers, which were made on ``engine`` at ``engine_url``; of what is on a cluster,
+        ``engine_url`` alone is known: the cluster's address.
     """
 
     name: str
