@@ -339,12 +339,11 @@ class ServiceDefinition:
 
     @property
     def url(self) -> str | None:
-        """Where it answers on its own host or, on a cluster, in there; nothing where it has no port."""
+        """Where it answers its own host or, on a cluster that publishes it nowhere, in there; None without a port."""
         if self.deployment.mode == "remote" and self.deployment.remote is not None:
             return self.deployment.remote.url
         if self.deployment.mode == "kubernetes" and self.deployment.kubernetes is not None:
-            host = f"{self.name}.{self.deployment.kubernetes.namespace}.svc"
-            return f"{self.scheme}://{host}:{self.port}" if self.port else None
+            return self.deployment.kubernetes.url(self.name, self.scheme, self.port)
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_address, self.bind_address)  # noqa: S104
         host = f"[{host}]" if ":" in host else host
         return f"{self.scheme}://{host}:{self.port}" if self.port else None
