@@ -30,7 +30,7 @@ from ._model import ServiceDefinition, ServiceOperation
 from ._moves import Moves
 from ._notes import Notes
 from ._paths import WorkDir
-from ._plan import NO_LONGER_WANTED, Goal, Plan, digest_of, plan
+from ._plan import NO_LONGER_WANTED, Action, Goal, Plan, digest_of, plan
 from ._secrets import SecretStore
 from ._settings import Settings, write_settings
 from ._state import StateStore
@@ -219,9 +219,8 @@ class Manager:
         """
         self._known(names or ())
         observed, unreachable = self.observe()  # all: those that conflict with others may not be asked for
-        observed |= Moves(self._services, self._states.read_all(), self._context).observe(
-            names
-        )  # they hold their ports
+        moves = Moves(self._services, self._states.read_all(), self._context, self._drivers)
+        observed |= moves.observe(names)  # they hold their ports
         return _preflight.preflight(
             self._services,
             self._drivers,
@@ -250,7 +249,7 @@ class Manager:
         states = self._states.read_all()
         before = {name: state.rendered for name, state in states.items() if state.rendered}
         actions = plan(self._services, observed, rendered, goals=goals, before=before, removal=removal)
-        moves = Moves(self._services, states, self._context)
+        moves = Moves(self._services, states, self._context, self._drivers)
         for name, action in actions.items():
             is_coming = action.verb == "create" or (name in starting and not self._services[name].is_ours)
             if is_coming and (reason := moves.reason(name)) is not None:
@@ -327,7 +326,7 @@ class Manager:
                 dataclasses.replace(
                     given,
                     skip={name: p for name, p in skip.items() if goals.get(name) in _COMING},
-                    on_started=lambda action, seen: self._notes.start(action, decided.rendered[action.service]),
+                    on_started=lambda action, seen: self._note_start(action, decided),
                     on_gone=self._notes.gone,
                 ),
             )
@@ -343,6 +342,10 @@ class Manager:
                 self._drivers[self._services[name].mode].remove(self._services[name], seen)
                 self._emit(events.SERVICE_REMOVED, service=name, reason=action.reason)
                 decided.observed[name] = ABSENT
+
+    def _note_start(self, action: Action, decided: Plan) -> None:
+        service = self._services[action.service]
+        self._notes.start(action, decided.rendered[service.name], self._drivers[service.mode].address(service))
 
     def _missed(self, decided: Plan) -> dict[str, Problem]:
         """Look once for what services that are to be started need of other hosts; those that miss something."""

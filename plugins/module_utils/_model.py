@@ -343,12 +343,11 @@ class ServiceDefinition:
 
     @property
     def url(self) -> str | None:
-        """Where it answers on its own host or, on a cluster, in there; nothing where it has no port."""
+        """Where it answers its own host or, on a cluster that publishes it nowhere, in there; None without a port."""
         if self.deployment.mode == "remote" and self.deployment.remote is not None:
             return self.deployment.remote.url
         if self.deployment.mode == "kubernetes" and self.deployment.kubernetes is not None:
-            host = f"{self.name}.{self.deployment.kubernetes.namespace}.svc"
-            return f"{self.scheme}://{host}:{self.port}" if self.port else None
+            return self.deployment.kubernetes.url(self.name, self.scheme, self.port)
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_address, self.bind_address)  # noqa: S104
         host = f"[{host}]" if ":" in host else host
         return f"{self.scheme}://{host}:{self.port}" if self.port else None
@@ -369,7 +368,8 @@ class ServiceState:
 
     :param definition: the definition it was last started with, as JSON types, secrets as placeholders.
     :param rendered: what the driver made of it; tells which setting changed.
-    :param project: of its containers, which were made on ``engine`` at ``engine_url``; nothing for other modes.
+    :param project: of its containers, which were made on ``engine`` at ``engine_url``; of what is on a cluster,
+        ``engine_url`` alone is known: the cluster's address.
     """
 
     name: str

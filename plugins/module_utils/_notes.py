@@ -41,8 +41,11 @@ class Notes:
     def __exit__(self, *_error: object) -> None:
         self._writers.shutdown()
 
-    def start(self, action: Action, rendered: dict[str, Any]) -> None:
-        """A service was started. Only :meth:`endings` waits until that is written down."""
+    def start(self, action: Action, rendered: dict[str, Any], address: str | None = None) -> None:
+        """A service was started. Only :meth:`endings` waits until that is written down.
+
+        :param address: of what runs it, where the service decides that.
+        """
         now = time.time()
         before = self._states.read(action.service)
         mode = self._services[action.service].mode
@@ -59,7 +62,7 @@ class Notes:
             rendered=rendered,
             project=place.project if place else None,
             engine=place.engine if place else None,
-            engine_url=place.engine_url if place else None,
+            engine_url=place.engine_url if place else address,
         )
         self._writing.append(self._writers.submit(self._states.write, state))
         self._fresh.add(action.service)

@@ -232,10 +232,13 @@ def diff_of(
     rendered: Mapping[str, Mapping[str, Any]],
     before: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, str]]:
-    """Return the changes as Ansible shows differences: a text before and one after for each service."""
+    """Return the changes as Ansible shows differences: a text before and one after for each service.
+
+    Of a service that runs elsewhere, to which nothing is done, what would be used in place of what is used is shown.
+    """
     shown = []
     for action in actions:
-        if action.is_change:
+        if action.is_change or action.changes:
             gone = action.verb in ("remove", "stop")
             old = before.get(action.service, {}) if action.verb != "create" else {}
             new = {} if gone else rendered.get(action.service, {})

@@ -132,12 +132,25 @@ class Driver(ABC):
         :raises DriverError: the engine or API does not answer.
         """
 
-    def find(self) -> list[ServiceDefinition]:
+    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:  # noqa: ARG002
         """Return what can be found of this installation without knowing its services: enough to stop and remove them.
 
+        :param recorded: those of the mode that are known, or once were; they may tell where to look.
         :raises DriverError: the engine or API does not answer.
         """
         return []
+
+    def address(self, service: ServiceDefinition) -> str | None:  # noqa: ARG002
+        """Return the address of what runs the service, where the service decides that; nothing and nobody is asked."""
+        return None
+
+    def is_same(self, service: ServiceDefinition, before: ServiceDefinition | None) -> bool:  # noqa: ARG002
+        """Whether what there is of a service is what there was of it, reached in another way.
+
+        :param before: as it was; None where that can be reached no more.
+        :raises DriverError: the engine or API does not answer.
+        """
+        return False
 
     @abstractmethod
     def render(self, service: ServiceDefinition) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Connection:
         self._env = os.environ if env is None else env
         self._lock = threading.Lock()
         self._api: Api | None = None
+        self._is_checked = False
 
     def api(self) -> Api:
         """Return the API.
@@ -57,11 +58,24 @@ class Connection:
         :raises DriverError: the client is missing, there are no credentials, the API does not answer or is too old.
         """
         with self._lock:
-            if self._api is None:
-                api = Api(self._light() or self._client())
+            api = self._known()
+            if not self._is_checked:
                 _check_version(api)
-                self._api = api
-            return self._api
+                self._is_checked = True
+            return api
+
+    def address(self) -> str:
+        """Return the address of the API, which is not asked.
+
+        :raises DriverError: the client is missing, or there are no credentials.
+        """
+        with self._lock:
+            return self._known().host
+
+    def _known(self) -> Api:
+        if self._api is None:
+            self._api = Api(self._light() or self._client())
+        return self._api
 
     def _light(self) -> LightClient | None:
         """Return what serves in place of the official client where credentials are plain."""

@@ -96,7 +96,7 @@ class ComposeDriver(Driver):
             for service in services
         }
 
-    def find(self) -> list[ServiceDefinition]:
+    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:  # noqa: ARG002
         """Return the services that have containers with our labels.
 
         :raises DriverError: no engine answers.

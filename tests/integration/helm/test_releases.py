@@ -20,7 +20,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 
-from tests.integration.helm.conftest import CHART
+from tests.fixtures.helm import CHART
 
 pytestmark = pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="no cluster: KUBECONFIG is not set")
 

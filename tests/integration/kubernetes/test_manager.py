@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
-from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import ABSENT
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
@@ -73,19 +72,6 @@ def test_a_cluster_that_does_not_answer_keeps_all_from_being_touched(bench, tmp_
     service = bench.service(kubeconfig=str(tmp_path / "none"))
     with pytest.raises(PrerequisiteError, match="none does not exist"):
         converge(bench, service)
-
-
-def test_a_service_that_moves_to_another_namespace_leaves_the_old_one(bench):
-    service = bench.service()
-    converge(bench, service)
-    elsewhere = bench.service(namespace=f"{bench.namespace}-two")
-    engine = manager(bench, elsewhere)
-    plan, outcomes = engine.converge({"web": "started"})
-    assert plan.actions["web"].reason == f"moves from the namespace {bench.namespace} to {bench.namespace}-two"
-    assert outcomes["web"].is_well
-    assert bench.observe(service) == ABSENT
-    engine.converge({"web": "absent"})
-    bench.api.request("DELETE", f"/api/v1/namespaces/{bench.namespace}-two", service="test")
 
 
 def test_a_process_waits_for_what_is_on_the_cluster_and_goes_before_it(bench):
