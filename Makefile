@@ -30,7 +30,7 @@ TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-c
 # What `make test` makes, the longest first: as many at a time as there are processors.
 SECTIONS := integration e2e molecule sanity unit lint types docs
 
-.PHONY: help run uninstall test lint types docs unit integration e2e molecule sanity benchmark format clean \
+.PHONY: help run uninstall test lint types docs site unit integration e2e molecule sanity benchmark format clean \
 	image run-venv dev-venv test-packages
 
 help: ## list what can be made
@@ -64,8 +64,12 @@ lint: dev-venv ## ruff, yamllint, antsibull-changelog, ansible-lint (profile pro
 types: dev-venv ## mypy --strict over the engine and the packages
 	@$(BIN)/mypy
 
-docs: dev-venv ## ansible-doc renders every plugin and role
+docs: dev-venv ## ansible-doc renders every plugin and role; the site is built without a warning
 	@$(IN_DEV) tools/docs.sh
+	@$(IN_DEV) tools/site.sh
+
+site: dev-venv ## the pages for users and the references as a site in build/site
+	@$(IN_DEV) tools/site.sh
 
 unit: dev-venv ## unit tests
 	@$(IN_DEV) $(BIN)/python -m pytest tests/unit -n $(JOBS)

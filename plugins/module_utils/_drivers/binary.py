@@ -72,8 +72,8 @@ class BinaryDriver(Driver):
         return None if seen.is_up else early_end(seen)
 
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
-        """Return what would be started."""
-        binary = _block(service)
+        """Return what would be started; of several replicas the first, whose ports tell those of all."""
+        binary = for_replica(service, _block(service), 1)
         env = {name: _launch.text_of(value) for name, value in {**self.context.env, **binary.env}.items()}
         document: dict[str, Any] = {
             "command": binary.command,
