@@ -24,8 +24,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 
 from ..cancellation import Cancellation, on_signals
 from ..exit_codes import ExitCode, of_signal
-from ..progress import Output, Progress, Silent, choose
+from ..progress import Progress, Silent, choose
 from ..run_state import RunView
+from ..streams import Output
 from ..summary import brief
 from ..text import count
 from ..text import names as phrase

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TextIO
 
-from ..progress import Output
-from ..streams import complain
+from ..streams import Output, complain
 from ..text import table
 
 
