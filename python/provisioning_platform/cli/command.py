@@ -9,9 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import ProvisioningError
 
+from ..exit_codes import ExitCode
 from .context import Request
 from .lazy import PlainCommand
+from .output import Form
 from .wording import HELP, block
 
 P = ParamSpec("P")
@@ -56,7 +59,7 @@ def command(
         def run(**given: Any) -> None:
             context = given.pop("context")
             request = Request.of(context.obj or {}, **{option: given.pop(option) for option in _COMMON})
-            raise typer.Exit(function(request, **given))  # type: ignore[call-arg]
+            raise typer.Exit(_called(lambda: function(request, **given), request))  # type: ignore[call-arg]
 
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         shared = [
@@ -76,3 +79,15 @@ def command(
         return function
 
     return register
+
+
+def _called(work: Callable[[], int], request: Request) -> int:
+    """Return a command's exit code; an error is told to programs in the form they asked for, too."""
+    try:
+        code = work()
+    except ProvisioningError as error:
+        if request.form is not Form.TABLE:
+            problems = [vars(problem) for problem in error.problems]
+            request.printer().show({"error": {"kind": error.kind, "problems": problems}}, list)
+        raise
+    return code or (ExitCode.FAILED if request.printer().is_broken else ExitCode.OK)
