@@ -14,11 +14,15 @@ class Output:
     """Standard output that outlives its reader: once it cannot be written, lines are dropped and the run goes on.
 
     That is said once on standard error, unless it is a pipe whose reader has had enough.
+
+    :ivar is_open: whether it can be written.
+    :ivar is_broken: whether it cannot, and nobody wanted that.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.is_open = True
+        self.is_broken = False
 
     def line(self, text: str) -> None:
         """Write a line at once."""
@@ -31,6 +35,7 @@ class Output:
             self.is_open = False
             discard(self._stream)
             if not isinstance(error, BrokenPipeError):
+                self.is_broken = True
                 why = error.strerror or error
                 complain(f"warning: standard output: cannot be written: {why}. The rest of it is left out.")
 

@@ -189,7 +189,7 @@ def headline(operation: str, outcomes: Mapping[str, Outcome]) -> str:
     untouched = sum(not one.changed for one in outcomes.values() if one.is_well)
     parts = [f"{count(changed, 'service')} {word}"]
     if untouched:
-        parts.append(f"{untouched} {'were' if untouched > 1 else 'was'} so already")
+        parts.append(f"{untouched} left as {'they were' if untouched > 1 else 'it was'}")
     for result in ("failed", "skipped", "cancelled"):
         bad = [name for name, one in outcomes.items() if one.result == result]
         parts += [f"{len(bad)} {result} ({phrase(bad)})"] if bad else []

@@ -59,6 +59,11 @@ class Printer:
         return self._output.is_open
 
     @property
+    def is_broken(self) -> bool:
+        """Whether what was written is lost."""
+        return self._output.is_broken
+
+    @property
     def width(self) -> int | None:
         """Columns of the terminal, if it is one."""
         return shutil.get_terminal_size().columns if self._stream.isatty() else None
