@@ -19,6 +19,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ..exit_codes import ExitCode
 from .context import Request
 from .lazy import PlainCommand
+from .options import complete_form
 from .output import Form
 from .wording import HELP, block
 
@@ -28,7 +29,10 @@ Command = Callable[Concatenate[Request, P], int]
 
 _COMMON: Mapping[str, tuple[Any, Any]] = {
     "output": (
-        Annotated[str | None, typer.Option("--output", "-o", metavar="FORM", help="table, json or yaml.")],
+        Annotated[
+            str | None,
+            typer.Option("--output", "-o", metavar="FORM", autocompletion=complete_form, help="table, json or yaml."),
+        ],
         None,
     ),
     "as_json": (Annotated[bool, typer.Option("--json", help="The same as --output json.")], False),
