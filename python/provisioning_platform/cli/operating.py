@@ -154,14 +154,9 @@ def _unavailable(
     for warning in report.warnings:
         note(warning)
     needed = [name for name in report.services if name in asked or (not asked and manager.definition(name).required)]
-    blocking = [*report.platform, *(problem for name in needed for problem in report.services[name])]
-    raise_if_any([] if keep_going else _distinct(blocking), PrerequisiteError)
+    blocking = [] if keep_going else [problem for name in needed for problem in report.services[name]]
+    raise_if_any(list(dict.fromkeys([*report.platform, *blocking])), PrerequisiteError)
     return report.unavailable()
-
-
-def _distinct(problems: Sequence[Problem]) -> list[Problem]:
-    """Leave out what is said already."""
-    return list(dict.fromkeys(problems))
 
 
 def _tell(request: Request, manager: Manager, operation: ServiceOperation, outcomes: Mapping[str, Outcome]) -> None:
