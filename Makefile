@@ -27,7 +27,7 @@ TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-c
 	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl openssh-client openssh-server docker-registry \
 	prometheus prometheus-alertmanager postgresql
 
-.PHONY: help run uninstall test lint types docs unit integration e2e molecule sanity benchmark format clean \
+.PHONY: help run uninstall test lint types docs unit integration e2e chaos molecule sanity benchmark format clean \
 	image run-venv dev-venv test-packages
 
 help: ## list what can be made
@@ -47,7 +47,7 @@ uninstall: ## undo `make run`; data is kept unless purge=true
 test: test-packages dev-venv ## everything below: linters, types, every test
 	@tools/python.sh >/dev/null
 	@MAKE="$(MAKE)" $(DEV_VENV)/bin/python tools/with_docker.py \
-		tools/sections.sh lint types docs unit integration e2e molecule sanity
+		tools/sections.sh lint types docs unit integration e2e chaos molecule sanity
 
 lint: dev-venv ## ruff, yamllint, antsibull-changelog, ansible-lint (profile production)
 	@export $(IN_DEV); failed=; \
@@ -73,6 +73,9 @@ integration: dev-venv ## tests against real engines, servers and processes
 e2e: dev-venv ## whole installations
 	@$(IN_DEV) $(BIN)/python -m pytest tests/e2e
 
+chaos: dev-venv ## services killed at random under the supervisor; PROVISIONING_CHAOS_SECONDS=600 for long
+	@$(IN_DEV) $(BIN)/python -m pytest tests/chaos
+
 molecule: test-packages dev-venv ## molecule scenarios: one for each mode, and for each container engine
 	@$(IN_DEV) $(BIN)/python tools/with_docker.py \
 		molecule --base-config .config/molecule/config.yml test --all
@@ -82,7 +85,7 @@ sanity: dev-venv ## ansible-test sanity
 
 benchmark: test-packages dev-venv ## measure this beside its rivals; takes a quarter of an hour on a quiet machine
 	@export $(IN_DEV) DOCKER_CONFIG="$$(tools/compose.sh $(BIN)/python)"; \
-	for program in core processes playbook containers; do \
+	for program in core processes playbook containers supervisor; do \
 		python tools/with_docker.py python -m benchmarks.$$program; \
 	done
 
