@@ -17,8 +17,8 @@ from ._exposition import Metric, Sample, counter, exposition, gauge, state_sampl
 
 STATUSES = ("absent", "stopped", "paused", "starting", "running", "failed", "unreachable", "unknown")
 
-# How a service stands with the supervisor, in the words of ``_watch``. Down: it waits for its next restart; failed: given
-# up, its budget is spent; idle: it is not wanted, or somebody has put it to rest.
+# How a service stands with the supervisor, in the words of ``_watch``. Down: it waits for its next restart; failed: it
+# was given up, its budget is spent; idle: it is not wanted, or somebody has put it to rest.
 Supervision = Literal["new", "starting", "healthy", "unhealthy", "down", "failed", "idle"]
 
 # How an installation stands or ended.
