@@ -11,14 +11,23 @@ from pathlib import PurePosixPath
 from ansible_collections.provisioning.platform.plugins.module_utils._cgroups import memory_bytes
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._log_settings import age_seconds
-from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition, ServiceDeployment
 from ansible_collections.provisioning.platform.plugins.module_utils._model_logs import LogSettings
 from ansible_collections.provisioning.platform.plugins.module_utils._textfile import SUFFIX
+from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses import Address, Place, address_of
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import path_problems, port_problems
-from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import MetricsConfig
-from ansible_collections.provisioning.platform.plugins.plugin_utils.published import Listener, is_address, listeners
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import DeploymentConfig, MetricsConfig
+from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Placement
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import (
+    Listener,
+    bracketed,
+    is_address,
+    listeners,
+)
 
 _METRICS = "deployment.metrics"
+#: Modes of which something is left for a supervisor: pods are their cluster's, and what runs elsewhere is not ours.
+_SUPERVISED = ("binary", "docker", "compose")
 _LEAST_SIZE = 64 * 1024
 _MOST_FILES = 1000
 
@@ -54,6 +63,38 @@ def metrics_clashes(metrics: MetricsConfig | None, services: Mapping[str, Servic
         if any(listener.clashes_with(ours) for listener in listeners(service)):
             why = f"{name} and the supervisor's metrics both take port {ours.port} (tcp) on {ours.address}"
             yield Problem(f"{_METRICS}.port", why, f"Set it, or deployment.services[{name}].port, to another one.")
+
+
+def supervisors(
+    place: Place,
+    asker: str,
+    deployment: DeploymentConfig,
+    services: Mapping[str, ServiceDefinition],
+    placement: Placement,
+) -> list[str] | None:
+    """Return where supervisors show metrics, as ``host:port``, as far as they can be reached; nothing where none does.
+
+    :param place: where the one who asks stands.
+    :param services: all of the platform; a host that has none to be supervised has no supervisor.
+    """
+    metrics = deployment.metrics
+    if metrics is None or metrics.port is None:
+        return None
+    as_service = ServiceDefinition(
+        name="supervisor",
+        port=metrics.port,
+        bind_address=metrics.bind_address,
+        deployment=ServiceDeployment(mode="binary"),
+    )
+    supervised = [name for name, service in services.items() if service.mode in _SUPERVISED]
+    own = placement.viewpoint(asker)
+    found = []
+    for host in dict.fromkeys(host for name in supervised for host in placement.hosts.get(name, ())):
+        elsewhere = None if host == own else placement.addresses.get(host, host)
+        address = address_of(place, as_service, domain=deployment.domain, host=elsewhere)
+        if isinstance(address, Address):
+            found.append(f"{bracketed(address.host)}:{address.port}")
+    return found
 
 
 def log_problems(path: str, logs: LogSettings | None) -> Iterator[Problem]:
