@@ -25,6 +25,8 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.profiles imp
 from provisioning_services.metrics import exposition
 from provisioning_services.platform_view import PlatformView, ServiceView
 
+from tests.fixtures.docs import quoted, tables
+
 ROLES = Path(__file__).parents[3] / "roles"
 EXAMPLES = ROLES.parent / "examples" / "monitoring"
 HERE, THERE = (f'job="supervisor",instance="{host}:9464"' for host in ("here", "there"))
@@ -315,6 +317,12 @@ def test_rules_and_dashboards_ask_for_metrics_that_the_platform_has(containers, 
         asked |= set(re.findall(r"\bprovisioning_[a-z_]+", source))
     assert asked
     assert asked <= there
+
+
+def test_the_page_on_operations_names_every_metric_that_is_published_and_no_other():
+    rows = tables(ROLES.parent / "docs" / "operations.md")["metrics"]
+    named = {name for row in rows for name in quoted(row[0])}
+    assert named == set(re.findall(r"^# TYPE (\S+)", render(SNAPSHOT), re.MULTILINE))
 
 
 def targets(document: dict) -> dict[str, list[str]]:
