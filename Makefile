@@ -85,7 +85,7 @@ sanity: dev-venv ## ansible-test sanity
 
 benchmark: test-packages dev-venv ## measure this beside its rivals; takes a quarter of an hour on a quiet machine
 	@export $(IN_DEV) DOCKER_CONFIG="$$(tools/compose.sh $(BIN)/python)"; \
-	for program in core processes playbook containers supervisor; do \
+	for program in core logs processes playbook containers supervisor; do \
 		python tools/with_docker.py python -m benchmarks.$$program; \
 	done
 

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +127,26 @@ def test_a_receiver_is_told_of_trouble_and_its_end_also_of_what_happened_while_i
     assert (failed["metadata"]["service"], completed["metadata"]["status"]) == ("c", "recovered")
     assert "c is down" in failed["error"]
     assert (_supervised.settings_path(platform.layout).stat().st_mode & 0o777) == 0o600
+
+
+def test_what_it_knows_is_published_on_a_port_and_in_a_file(platform, tmp_path):
+    port, file = free_port(), tmp_path / "provisioning.prom"
+    platform.supervise(metrics={"port": port, "bind_address": "127.0.0.1", "textfile": str(file)})
+    platform.kill("c")
+
+    def published() -> str:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as it:
+            return str(it.read().decode())
+        return ""
+
+    until(lambda: 'supervisor_state{service="c",mode="binary",state="healthy"} 1' in published(), "c is healthy again")
+    text = published()
+    assert 'provisioning_supervisor_restarts_total{service="c",mode="binary",reason="died"} 1' in text
+    assert 'provisioning_service_up{service="a",mode="binary",required="true"} 1' in text
+    assert 'provisioning_build_info{service="supervisor",version="' in text
+    until(lambda: file.exists() and 'provisioning_service_up{service="b"' in file.read_text(encoding="utf-8"), "a file")
+    platform.supervise()
+    assert not file.exists()
 
 
 def test_one_with_the_same_settings_is_left_alone_and_one_that_was_ended_can_be_resumed(platform):
