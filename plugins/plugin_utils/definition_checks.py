@@ -37,6 +37,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.checks impor
     variable_name_problems,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.mode_checks import mode_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.monitoring import log_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_address
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import shown, suggestion
 
@@ -67,6 +68,7 @@ def definition_problems(service: ServiceDefinition) -> list[Problem]:
         *_health(service),
         *_startup(service),
         *_resources(service),
+        *log_problems(f"{service.name}.logs", service.logs),
         *_secrets(service),
         *_config(service),
     ]
@@ -166,6 +168,12 @@ def _startup(service: ServiceDefinition) -> Iterator[Problem]:
     path = f"{service.name}.startup"
     yield from positive_problems(f"{path}.timeout", service.startup.timeout, LONGEST_WAIT)
     yield from least_problems(f"{path}.stop_timeout", service.startup.stop_timeout, 0, LONGEST_WAIT)
+    limits = service.startup.limits
+    yield from least_problems(f"{path}.limits.burst", limits.burst, 1)
+    yield from positive_problems(f"{path}.limits.interval", limits.interval)
+    yield from least_problems(f"{path}.limits.delay", limits.delay, 0)
+    yield from least_problems(f"{path}.limits.max_delay", limits.max_delay, limits.delay)
+    yield from least_problems(f"{path}.limits.stable", limits.stable, 0)
     name = service.startup.stop_signal
     if name not in _SIGNALS:
         remedy = suggestion(name, _SIGNALS) or "E.g. SIGTERM."

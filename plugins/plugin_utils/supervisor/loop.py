@@ -17,6 +17,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Emitter, Sink
 from ansible_collections.provisioning.platform.plugins.module_utils._health import HealthResult
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal, Plan
 from ansible_collections.provisioning.platform.plugins.module_utils._supervision import Restart, Supervision
@@ -30,6 +31,7 @@ RUN = "supervisor"
 _LONGEST_SLEEP = 10.0
 #: Seconds until the next look while somebody else is at it.
 _GIVE_WAY = 0.5
+_SECONDS_BETWEEN_ROTATIONS = 60.0
 
 
 class _Outdated(Exception):
@@ -61,6 +63,7 @@ class Supervisor:
         self._supervision = Supervision(now=clock())
         self._eyes = Eyes()
         self._ending = False
+        self._rotate_at = clock()
         self._cancelled = threading.Event()
         self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -69,6 +72,13 @@ class Supervisor:
         self._ending = True
         self._cancelled.set()
         self._eyes.wake()
+
+    def definition(self, name: str) -> ServiceDefinition:
+        """Return the definition of a service.
+
+        :raises ConfigurationError: there is no such service any more.
+        """
+        return self._installed.manager.definition(name)
 
     def run(self) -> None:
         """Supervise until :meth:`stop`, or until the installation is gone."""
@@ -90,6 +100,9 @@ class Supervisor:
             rest = _GIVE_WAY  # what is seen meanwhile is somebody's doing
         else:
             self._look(due, checked)
+            if now >= self._rotate_at:
+                self._rotate_at = now + _SECONDS_BETWEEN_ROTATIONS
+                self._installed.manager.rotate_logs()
             rest = min(rest, self._next_due() - self._clock())
         for name in self._eyes.wait(rest):
             if name in self._supervision.watches:
