@@ -20,10 +20,10 @@ from ._checks import Checks
 from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
-from ._drivers._registry import drivers_for, render_all, unsupported
+from ._drivers._registry import drivers_for, render_all
 from ._errors import DriverError, PrerequisiteError, Problem, os_problem, raise_if_any
 from ._events import Emitter, Sink
-from ._goals import goals_for
+from ._goals import NOBODY, Needs, goals_for
 from ._health import HealthResult
 from ._model import ServiceDefinition, ServiceOperation
 from ._moves import Moves
@@ -200,7 +200,6 @@ class Manager:
         :raises ConfigurationError: there is no such service.
         """
         service = self.definition(name)
-        raise_if_any(unsupported(service), DriverError)
         return self._drivers[service.mode].logs(service, follow=follow, tail=tail)
 
     def preflight(
@@ -260,13 +259,15 @@ class Manager:
                     unavailable[name] = found[0]
         return Plan(actions, observed, rendered, before, unavailable), moves
 
-    def goals_of(self, operation: ServiceOperation) -> dict[str, Goal]:
+    def goals_of(self, operation: ServiceOperation, needed: Needs = NOBODY) -> dict[str, Goal]:
         """Turn a request into goals: starting brings dependencies up too, stopping spares what others need.
 
+        :param needed: who of other hosts needs a service of this one, and runs, in words.
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: something that runs depends on what is to be stopped.
         """
-        return goals_for(self._services, operation, elsewhere=self.settings.elsewhere, running=self.running)
+        elsewhere = self.settings.elsewhere
+        return goals_for(self._services, operation, elsewhere=elsewhere, running=self.running, needed=needed)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.elsewhere im
 from ansible_collections.provisioning.platform.plugins.plugin_utils.manifests import Render
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory, Placement
 from ansible_collections.provisioning.platform.plugins.plugin_utils.platform_checks import platform_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import bracketed
 from ansible_collections.provisioning.platform.plugins.plugin_utils.render import Renderer, TemplateEnvironment
 from ansible_collections.provisioning.platform.plugins.plugin_utils.scopes import (
     FINAL,
@@ -268,7 +269,8 @@ class Resolver:
     def _seen_by_templates(self, service: ServiceDefinition, book: AddressBook) -> dict[str, Any]:
         own = book(service.name, None, service.name)
         address = {"host": own.host, "url": own.url} if isinstance(own, Address) else {}
-        return {**to_dict(service), **self._surroundings.folders(service.name), **address}
+        bound = {"bind_host": bracketed(service.bind_address)}
+        return {**to_dict(service), **bound, **self._surroundings.folders(service.name), **address}
 
 
 def _stand_in(target: str, port: str | None, path: str) -> Reached:  # noqa: ARG001

@@ -134,6 +134,19 @@ def test_a_service_that_is_on_another_host_is_no_unknown_one(fleet):
     assert told(stopped, "stopped") == ["three front stopped"]
 
 
+def test_what_runs_on_another_host_keeps_what_it_needs_from_being_stopped(fleet):
+    done(fleet.playbook("install"))
+    ran = fleet.playbook("stop", "-e", "service_names=store")
+    assert ran.returncode == 2
+    assert "store: is needed by app on one. Stop those too (with_dependents), or force it." in ran.stdout + ran.stderr
+    assert accepts(fleet.services["store"]["port"])
+    alone = done(fleet.playbook("stop", "-e", "service_names=store", "--limit", "two"))
+    assert told(alone, "stopped") == ["two store stopped"]
+    done(fleet.playbook("start"))
+    stopped = done(fleet.playbook("stop", "-e", "service_names=app,store", "-e", "with_dependents=true"))
+    assert told(stopped, "stopped") == ["three front stopped", "one app stopped", "two store stopped"]
+
+
 def test_the_program_installs_on_the_hosts_of_an_inventory_with_their_own_settings(fleet):
     fleet.services["front"]["bind_address"] = "127.0.0.1"
     fleet.hosts["three"]["front_service"] = {"bind_address": "0.0.0.0"}

@@ -59,14 +59,6 @@ def drivers_for(services: Iterable[ServiceDefinition], context: Context) -> dict
     return {mode: DRIVERS[mode](context) for mode in {service.mode for service in services} if mode in DRIVERS}
 
 
-def unsupported(service: ServiceDefinition) -> list[Problem]:
-    """Return the problem that a service's mode has no driver, if it is so."""
-    if service.mode in DRIVERS:
-        return []
-    known = ", ".join(sorted(DRIVERS))
-    return [Problem(service.name, f"the mode {service.mode} is not available", f"Choose one of: {known}.")]
-
-
 def render_all(
     drivers: Mapping[str, Driver], services: Iterable[ServiceDefinition]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Problem]]:
