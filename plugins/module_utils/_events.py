@@ -178,9 +178,9 @@ def write_line(descriptor: int, line: bytes) -> None:
     :param descriptor: of a file opened for appending, whose lock the caller holds.
     :raises OSError: there is no room.
     """
-    size = os.fstat(descriptor).st_size
-    if os.write(descriptor, line) != len(line):
-        os.ftruncate(descriptor, size)
+    written = os.write(descriptor, line)
+    if written != len(line):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
