@@ -20,7 +20,7 @@ from ._checks import Checks
 from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
-from ._drivers._registry import drivers_for, render_all
+from ._drivers._registry import drivers_for, preview_all, render_all
 from ._errors import DriverError, PrerequisiteError, Problem, os_problem, raise_if_any
 from ._events import Emitter, Sink
 from ._goals import NOBODY, Needs, goals_for
@@ -29,7 +29,7 @@ from ._model import ServiceDefinition, ServiceOperation
 from ._moves import Moves
 from ._notes import Notes
 from ._paths import WorkDir
-from ._plan import NO_LONGER_WANTED, Action, Goal, Plan, digest_of, plan
+from ._plan import NO_LONGER_WANTED, Goal, Plan, diff_of, digest_of, plan
 from ._secrets import SecretStore
 from ._settings import Settings, write_settings
 from ._state import StateStore, locked
@@ -259,6 +259,12 @@ class Manager:
                     unavailable[name] = found[0]
         return Plan(actions, observed, rendered, before, unavailable), moves
 
+    def diff(self, decided: Plan) -> list[dict[str, str]]:
+        """Return what a plan would change, as Ansible shows differences. Nothing is touched."""
+        coming = [self._services[a.service] for a in decided.changes if a.verb in ("create", "recreate")]
+        shown = preview_all(self._drivers, coming)
+        return diff_of(decided.actions.values(), decided.rendered, decided.before, previews=shown)
+
     def goals_of(self, operation: ServiceOperation, needed: Needs = NOBODY) -> dict[str, Goal]:
         """Turn a request into goals: starting brings dependencies up too, stopping spares what others need.
 
@@ -309,16 +315,14 @@ class Manager:
                 dataclasses.replace(
                     given,
                     skip={name: p for name, p in skip.items() if goals.get(name) in _COMING},
-                    on_started=lambda action, seen: self._note_start(action, decided),
+                    on_started=lambda action, seen: self._notes.start(
+                        action, decided.rendered[action.service], self._address(action.service)
+                    ),
                     on_gone=self._notes.gone,
                 ),
             )
             self._notes.endings(goals, outcomes)
         return decided, outcomes
-
-    def _note_start(self, action: Action, decided: Plan) -> None:
-        service = self._services[action.service]
-        self._notes.start(action, decided.rendered[service.name], self._drivers[service.mode].address(service))
 
     def _missed(self, decided: Plan) -> dict[str, Problem]:
         """Look once for what services that are to be started need of other hosts; those that miss something."""
@@ -384,6 +388,9 @@ class Manager:
 
     def _chosen(self, names: Collection[str] | None) -> list[ServiceDefinition]:
         return [service for name, service in self._services.items() if names is None or name in names]
+
+    def _address(self, name: str) -> str | None:
+        return self._drivers[self._services[name].mode].address(self._services[name])
 
     def _known(self, names: Iterable[str]) -> None:
         _graph.refuse_unknown(names, self._services)

@@ -257,7 +257,7 @@ def work(module: Module) -> dict[str, Any]:
     if leaving and goals:
         warn_of_unasked(module, manager)
     if module.check_mode:
-        return plan_result(module, manager.plan(goals, removal=removal_of(module))) | rounds
+        return plan_result(module, manager, manager.plan(goals, removal=removal_of(module))) | rounds
     options = Options(
         fail_fast=module.params["fail_fast"],
         wait=module.params["wait"],

@@ -244,7 +244,8 @@ class Resolver:
         self._problems += faults
         cluster = self._config.deployment.kubernetes
         cluster = dataclasses.replace(cluster, kubeconfig=absolute(cluster.kubeconfig, self._home))
-        return with_common_settings(definition, cluster, self._config.deployment.domain)
+        deployment = self._config.deployment
+        return with_common_settings(definition, cluster, domain=deployment.domain, platform=deployment.platform)
 
     def _address_book(self, asker: ServiceDefinition, services: Mapping[str, ServiceDefinition | None]) -> AddressBook:
         def look_up(target: str, port: str | None, path: str) -> Reached:

@@ -7,10 +7,11 @@ The imports stand in functions, where Ansible finds them too when it packs a mod
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .._errors import DriverError, Problem
+from .._errors import DriverError, Problem, ProvisioningError
 from .._model import ServiceDefinition
 from ._base import Context, Driver
 
@@ -72,3 +73,14 @@ def render_all(
             except DriverError as error:
                 unreadable[service.name] = error.problems[0]
     return rendered, unreadable
+
+
+def preview_all(drivers: Mapping[str, Driver], services: Iterable[ServiceDefinition]) -> dict[str, tuple[str, str]]:
+    """Return what there is of services and what there would be, of those whose mode can tell more than a document."""
+    shown = {}
+    for service in services:
+        with contextlib.suppress(ProvisioningError):  # then the document has to do
+            found = drivers[service.mode].preview(service)
+            if found is not None:
+                shown[service.name] = found
+    return shown
