@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from . import _events as events
 from ._drivers._base import ABSENT, Driver, Observation
-from ._drivers._registry import unsupported
 from ._errors import Problem
 from ._events import Emitter
 from ._graph import tasks
@@ -53,7 +52,7 @@ class Checks:
                     return glanced
             return check_now(service, driver, may_end=service.name in self._tasks)
 
-        return _each(one, services, self._drivers, lambda result: result)
+        return _each(one, services, self._drivers)
 
     def verify(self, services: Sequence[ServiceDefinition]) -> dict[str, list[HealthResult]]:
         """Ask services for their real work, and emit an event for each that does not do it."""
@@ -72,7 +71,7 @@ class Checks:
                 )
             return results
 
-        return _each(one, services, self._drivers, lambda result: [result])
+        return _each(one, services, self._drivers)
 
     def elsewhere(self, services: Sequence[ServiceDefinition]) -> dict[str, Problem]:
         """Return the services that need one on another host that is not there, each with the first that it misses."""
@@ -114,7 +113,7 @@ class Checks:
                 stop.set()
             return result
 
-        return _each(one, services, self._drivers, lambda result: result)
+        return _each(one, services, self._drivers)
 
     def _wait_for(
         self, service: ServiceDefinition, driver: Driver, observation: Observation, stop: threading.Event
@@ -141,15 +140,11 @@ def _each(
     one: Callable[[ServiceDefinition, Driver], T],
     services: Sequence[ServiceDefinition],
     drivers: Mapping[str, Driver],
-    without_driver: Callable[[HealthResult], T],
 ) -> dict[str, T]:
     """Do something with each service, all at the same time."""
 
     def work(service: ServiceDefinition) -> T:
-        driver = drivers.get(service.mode)
-        if driver is None:
-            return without_driver(HealthResult(False, unsupported(service)[0].why))
-        return one(service, driver)
+        return one(service, drivers[service.mode])
 
     if len(services) < 2:
         return {service.name: work(service) for service in services}

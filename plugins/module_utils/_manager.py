@@ -21,17 +21,17 @@ from ._checks import Checks
 from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
-from ._drivers._registry import drivers_for, render_all, unsupported
+from ._drivers._registry import drivers_for, preview_all, render_all
 from ._errors import DriverError, PrerequisiteError, Problem, os_problem, raise_if_any
 from ._events import Emitter, Sink
-from ._goals import goals_for
+from ._goals import NOBODY, Needs, goals_for
 from ._health import HealthResult
 from ._log_settings import rotation_of
 from ._model import ServiceDefinition, ServiceOperation
 from ._moves import Moves
 from ._notes import Notes
 from ._paths import WorkDir
-from ._plan import NO_LONGER_WANTED, Action, Goal, Plan, digest_of, plan
+from ._plan import NO_LONGER_WANTED, Goal, Plan, diff_of, digest_of, plan
 from ._secrets import SecretStore
 from ._settings import Settings, write_settings
 from ._state import StateStore
@@ -208,7 +208,6 @@ class Manager:
         :raises ConfigurationError: there is no such service.
         """
         service = self.definition(name)
-        raise_if_any(unsupported(service), DriverError)
         return self._drivers[service.mode].logs(service, follow=follow, tail=tail)
 
     def preflight(
@@ -270,13 +269,21 @@ class Manager:
                     unavailable[name] = found[0]
         return Plan(actions, observed, rendered, before, unavailable), moves
 
-    def goals_of(self, operation: ServiceOperation) -> dict[str, Goal]:
+    def diff(self, decided: Plan) -> list[dict[str, str]]:
+        """Return what a plan would change, as Ansible shows differences. Nothing is touched."""
+        coming = [self._services[a.service] for a in decided.changes if a.verb in ("create", "recreate")]
+        shown = preview_all(self._drivers, coming)
+        return diff_of(decided.actions.values(), decided.rendered, decided.before, previews=shown)
+
+    def goals_of(self, operation: ServiceOperation, needed: Needs = NOBODY) -> dict[str, Goal]:
         """Turn a request into goals: starting brings dependencies up too, stopping spares what others need.
 
+        :param needed: who of other hosts needs a service of this one, and runs, in words.
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: something that runs depends on what is to be stopped.
         """
-        return goals_for(self._services, operation, elsewhere=self.settings.elsewhere, running=self.running)
+        elsewhere = self.settings.elsewhere
+        return goals_for(self._services, operation, elsewhere=elsewhere, running=self.running, needed=needed)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
@@ -327,7 +334,9 @@ class Manager:
                 dataclasses.replace(
                     given,
                     skip={name: p for name, p in skip.items() if goals.get(name) in _COMING},
-                    on_started=lambda action, seen: self._note_start(action, decided),
+                    on_started=lambda action, seen: self._notes.start(
+                        action, decided.rendered[action.service], self._address(action.service)
+                    ),
                     on_gone=self._notes.gone,
                 ),
             )
@@ -343,10 +352,6 @@ class Manager:
                 self._drivers[self._services[name].mode].remove(self._services[name], seen)
                 self._emit(events.SERVICE_REMOVED, service=name, reason=action.reason)
                 decided.observed[name] = ABSENT
-
-    def _note_start(self, action: Action, decided: Plan) -> None:
-        service = self._services[action.service]
-        self._notes.start(action, decided.rendered[service.name], self._drivers[service.mode].address(service))
 
     def _missed(self, decided: Plan) -> dict[str, Problem]:
         """Look once for what services that are to be started need of other hosts; those that miss something."""
@@ -421,6 +426,9 @@ class Manager:
 
     def _chosen(self, names: Collection[str] | None) -> list[ServiceDefinition]:
         return [service for name, service in self._services.items() if names is None or name in names]
+
+    def _address(self, name: str) -> str | None:
+        return self._drivers[self._services[name].mode].address(self._services[name])
 
     def _known(self, names: Iterable[str]) -> None:
         _graph.refuse_unknown(names, self._services)

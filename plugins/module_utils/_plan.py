@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from ._drivers._base import ABSENT, Observation
@@ -231,10 +232,14 @@ def diff_of(
     actions: Iterable[Action],
     rendered: Mapping[str, Mapping[str, Any]],
     before: Mapping[str, Mapping[str, Any]],
+    *,
+    previews: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> list[dict[str, str]]:
     """Return the changes as Ansible shows differences: a text before and one after for each service.
 
     Of a service that runs elsewhere, to which nothing is done, what would be used in place of what is used is shown.
+
+    :param previews: what there is of services and what there would be, to be shown in place of their documents.
     """
     shown = []
     for action in actions:
@@ -244,12 +249,13 @@ def diff_of(
             new = {} if gone else rendered.get(action.service, {})
             if action.verb in ("start", "restart"):  # nothing of what it is made from differs
                 old, new = {"running": action.verb == "restart"}, {"running": True}
+            texts = previews.get(action.service, (_listed(old), _listed(new)))
             shown.append(
                 {
                     "before_header": f"{action.service} ({action.verb}: {action.reason})",
                     "after_header": action.service,
-                    "before": _listed(old),
-                    "after": _listed(new),
+                    "before": texts[0],
+                    "after": texts[1],
                 }
             )
     return shown

@@ -15,7 +15,6 @@ from typing import Any
 from . import _ports, _process
 from ._cgroups import memory_bytes
 from ._drivers._base import ABSENT, Driver, Observation
-from ._drivers._registry import unsupported
 from ._errors import Problem, ProvisioningError
 from ._graph import startup_order
 from ._model import ServiceDefinition
@@ -107,9 +106,6 @@ def preflight(
 
 def validate_service_prerequisites(service: ServiceDefinition, drivers: Mapping[str, Driver]) -> list[Problem]:
     """Return what the service's mode lacks here: its executable, its engine, the right to use it."""
-    missing = unsupported(service)
-    if missing:
-        return missing
     try:
         return drivers[service.mode].check(service)
     except ProvisioningError as error:

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Literal
 from ansible_collections.provisioning.platform.plugins.module_utils._fields import STRICT, described
 from ansible_collections.provisioning.platform.plugins.module_utils._model import Scalar
 from ansible_collections.provisioning.platform.plugins.module_utils._model_kubernetes import DEFAULT_NAMESPACE
-from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation
 from ansible_collections.provisioning.platform.plugins.module_utils._model_logs import LogSettings
+from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation
 
 PlatformName = Literal["Docker", "Podman", "Kubernetes", "OrbStack"]
 InstallationMode = Literal["Solo", "MultiUser", "CICD", "Enterprise"]

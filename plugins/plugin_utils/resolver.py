@@ -38,6 +38,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.manifests im
 from ansible_collections.provisioning.platform.plugins.plugin_utils.monitoring import supervisors
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory, Placement
 from ansible_collections.provisioning.platform.plugins.plugin_utils.platform_checks import platform_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import bracketed
 from ansible_collections.provisioning.platform.plugins.plugin_utils.render import Renderer, TemplateEnvironment
 from ansible_collections.provisioning.platform.plugins.plugin_utils.scopes import (
     FINAL,
@@ -248,7 +249,8 @@ class Resolver:
         self._problems += faults
         cluster = self._config.deployment.kubernetes
         cluster = dataclasses.replace(cluster, kubeconfig=absolute(cluster.kubeconfig, self._home))
-        return with_common_settings(definition, cluster, self._config.deployment.domain)
+        deployment = self._config.deployment
+        return with_common_settings(definition, cluster, domain=deployment.domain, platform=deployment.platform)
 
     def _address_book(self, asker: ServiceDefinition, services: Mapping[str, ServiceDefinition | None]) -> AddressBook:
         def look_up(target: str, port: str | None, path: str) -> Reached:
@@ -273,7 +275,8 @@ class Resolver:
     def _seen_by_templates(self, service: ServiceDefinition, book: AddressBook) -> dict[str, Any]:
         own = book(service.name, None, service.name)
         address = {"host": own.host, "url": own.url} if isinstance(own, Address) else {}
-        return {**to_dict(service), **self._surroundings.folders(service.name), **address}
+        bound = {"bind_host": bracketed(service.bind_address)}
+        return {**to_dict(service), **bound, **self._surroundings.folders(service.name), **address}
 
 
 def _stand_in(target: str, port: str | None, path: str) -> Reached:  # noqa: ARG001

@@ -100,6 +100,8 @@ def _own_scopes(name: str, surroundings: Surroundings, addresses: AddressBook) -
     known = dict(variables) if isinstance(variables, Mapping) else {}
     given = {**surroundings.folders(name), "name": name}
     settings = {"scheme": "http", **{key: document[key] for key in _SETTINGS if document.get(key) is not None}}
+    if "bind_address" in settings:
+        settings["bind_host"] = bracketed(str(settings["bind_address"]))
 
     def own(names: list[str], path: str) -> Any:
         first = names[0]

@@ -128,10 +128,14 @@ def test_what_one_host_lacks_keeps_all_from_being_touched(fleet):
     assert not any((fleet.folder / name / "services").exists() for name in HOSTS)
 
 
-def test_a_service_that_is_on_another_host_is_no_unknown_one(fleet):
+def test_what_runs_on_another_host_keeps_what_it_needs_from_being_stopped_unless_it_is_stopped_too(fleet):
     done(fleet.playbook("install"))
-    stopped = done(fleet.playbook("stop", "-e", "service_names=front"))
-    assert told(stopped, "stopped") == ["three front stopped"]
+    ran = fleet.playbook("stop", "-e", "service_names=store")
+    assert ran.returncode == 2
+    assert "store: is needed by app on one. Stop those too (with_dependents), or force it." in ran.stdout + ran.stderr
+    assert accepts(fleet.services["store"]["port"])
+    stopped = done(fleet.playbook("stop", "-e", "service_names=app,store", "-e", "with_dependents=true"))
+    assert told(stopped, "stopped") == ["three front stopped", "one app stopped", "two store stopped"]
 
 
 def test_the_program_installs_on_the_hosts_of_an_inventory_with_their_own_settings(fleet):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,6 +109,9 @@ class Context:
 class Driver(ABC):
     """One mode. A driver keeps nothing between calls but its connection; all its methods may be called in threads.
 
+    :param sleep: waits some seconds, e.g. between two looks or two attempts.
+    :param clock: unix time in seconds.
+
     ``observe`` and the digest it returns are the truth; ``digest(render(service))`` (``_plan.digest_of``) is what it is
     compared with.
     """
@@ -118,8 +122,20 @@ class Driver(ABC):
     #: Whether :meth:`start` restarts what runs as it should, so that it need not be stopped first.
     restarts_in_place: ClassVar[bool] = False
 
-    def __init__(self, context: Context) -> None:
+    def __init__(
+        self,
+        context: Context,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.context = context
+        self._sleep = sleep
+        self._clock = clock
+        self.set_up()
+
+    def set_up(self) -> None:
+        """Make what is kept between calls, such as the connection, which is opened when it is first needed."""
 
     @abstractmethod
     def check(self, service: ServiceDefinition) -> list[Problem]:
@@ -139,6 +155,13 @@ class Driver(ABC):
         :raises DriverError: the engine or API does not answer.
         """
         return []
+
+    def preview(self, service: ServiceDefinition) -> tuple[str, str] | None:  # noqa: ARG002
+        """Return what there is of a service and what there would be, as texts, where that tells more than its document.
+
+        :raises ProvisioningError: it cannot be found out.
+        """
+        return None
 
     def address(self, service: ServiceDefinition) -> str | None:  # noqa: ARG002
         """Return the address of what runs the service, where the service decides that; nothing and nobody is asked."""

@@ -14,10 +14,10 @@ from .._model import ServiceDefinition
 from .._plan import digest_of
 from .._state import valid_name
 from . import _kubernetes_prune
-from ._base import Context, Observation
+from ._base import Observation
 from ._kubernetes_apply import Applier
 from ._kubernetes_client import Api
-from ._kubernetes_clusters import Clusters, stand_in
+from ._kubernetes_clusters import OnClusters, stand_in
 from ._kubernetes_colours import BLUE, can_be_coloured, coloured
 from ._kubernetes_manifests import manifests_for
 from ._kubernetes_names import LABEL_OF_SERVICE
@@ -43,25 +43,8 @@ from ._kubernetes_workload import block
 _JUDGED = frozenset({*WORKLOADS, "Service"})
 
 
-class AppliedServices:
-    """Looks at services, brings them to what is wanted and takes them away.
-
-    :param sleep: waits some seconds between looks.
-    :param clock: unix time in seconds.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        clusters: Clusters,
-        *,
-        sleep: Callable[[float], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self._context = context
-        self._clusters = clusters
-        self._sleep = sleep
-        self._clock = clock
+class AppliedServices(OnClusters):
+    """Looks at services, brings them to what is wanted and takes them away."""
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -194,9 +177,6 @@ class AppliedServices:
         _kubernetes_prune.remove(api, items, service=service.name, timeout=patience, sleep=self._sleep)
 
     # --- helpers -----------------------------------------------------------------------------------------------------
-
-    def _api(self, service: ServiceDefinition) -> Api:
-        return self._clusters.api(self._clusters.of(service))
 
     def _manifests(self, service: ServiceDefinition) -> list[Manifest]:
         context = self._context

@@ -5,16 +5,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .._errors import DriverError, PrerequisiteError, Problem
 from .._model import ServiceDefinition
 from .._state import valid_name
-from ._base import Context, Observation
+from ._base import Observation
 from ._kubernetes_apply import Applier
-from ._kubernetes_client import Api
-from ._kubernetes_clusters import Clusters, stand_in
+from ._kubernetes_clusters import OnClusters, stand_in
 from ._kubernetes_manifests import own_namespace
 from ._kubernetes_objects import WORKLOADS, Manifest, key_of, placed
 from ._kubernetes_observe import Found, explained, worst
@@ -24,25 +23,12 @@ from .helm import HelmReleases
 _MADE = (("apps/v1", "ReplicaSet"), ("v1", "Pod"))
 
 
-class ChartServices:
-    """Looks at services, brings them to what is wanted and takes them away.
+class ChartServices(OnClusters):
+    """Looks at services, brings them to what is wanted and takes them away."""
 
-    :param sleep: waits some seconds between looks.
-    :param clock: unix time in seconds.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        clusters: Clusters,
-        *,
-        sleep: Callable[[float], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self._context = context
-        self._clusters = clusters
-        self._releases = HelmReleases(context, sleep=sleep, clock=clock)
-        self._clock = clock
+    def set_up(self) -> None:
+        """Make what speaks to Helm."""
+        self._releases = HelmReleases(self._context, sleep=self._sleep, clock=self._clock)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -84,6 +70,13 @@ class ChartServices:
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what is asked of Helm, secrets still as placeholders."""
         return {"chart": self._releases.render(service)}
+
+    def preview(self, service: ServiceDefinition) -> tuple[str, str]:
+        """Return the manifests of a release as they are and as they would be.
+
+        :raises ProvisioningError: there is no helm, the chart cannot be rendered, or the cluster does not answer.
+        """
+        return self._releases.preview(service)
 
     def ready(self, service: ServiceDefinition) -> Observation:
         """Return how far a service is.
@@ -141,9 +134,6 @@ class ChartServices:
         self._releases.remove(service, self._releases.observe([service])[service.name])
 
     # --- helpers -----------------------------------------------------------------------------------------------------
-
-    def _api(self, service: ServiceDefinition) -> Api:
-        return self._clusters.api(self._clusters.of(service))
 
     def _applier(self, service: ServiceDefinition) -> Applier:
         return Applier(self._api(service), service.name, fill=lambda value: value, clock=self._clock)

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from .._errors import DriverError
 from .._model import HelmChart, KubernetesDeployment, ServiceDefinition, ServiceDeployment
+from ._base import Context
 from ._kubernetes_client import Api
 from ._kubernetes_connection import Cluster, Connection
 from ._kubernetes_workload import block
@@ -72,3 +73,31 @@ class Clusters:
         """Return the namespaces that were remembered."""
         with self._lock:
             return {cluster: sorted(namespaces) for cluster, namespaces in self._namespaces.items()}
+
+
+class OnClusters:
+    """What looks after services on clusters, in whatever way they are brought there.
+
+    :param sleep: waits some seconds between looks.
+    :param clock: unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        clusters: Clusters,
+        *,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._context = context
+        self._clusters = clusters
+        self._sleep = sleep
+        self._clock = clock
+        self.set_up()
+
+    def set_up(self) -> None:
+        """Make what is kept between calls."""
+
+    def _api(self, service: ServiceDefinition) -> Api:
+        return self._clusters.api(self._clusters.of(service))

@@ -13,8 +13,7 @@ import dataclasses
 import json
 import os
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from .._state import valid_name
 from . import _compose_command as command
 from . import _compose_containers as containers
 from . import _docker_output, _docker_shared
-from ._base import ABSENT, Context, Driver, LogLine, Observation
+from ._base import ABSENT, Driver, LogLine, Observation
 from ._compose_command import ComposeFailed
 from ._compose_containers import Container
 from ._compose_errors import file_problems, reading_problem
@@ -56,17 +55,9 @@ class ComposeDriver(Driver):
     mode = "compose"
     parallelism = 4  # more do not start faster: the engine itself is busy then
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(context)
-        self._connection = Connection(context)
-        self._sleep = sleep
-        self._clock = clock
+    def set_up(self) -> None:
+        """Make the connection, which is opened when it is first needed."""
+        self._connection = Connection(self.context)
         self._lock = threading.Lock()
         self._program: Path | None = None
         self._busy: dict[str, threading.Lock] = {}

@@ -11,8 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import _ports
@@ -22,7 +21,7 @@ from .._model import CommandHealthCheck, ServiceDefinition
 from .._secrets import references
 from .._state import valid_name
 from . import _docker_output, _docker_render, _docker_shared
-from ._base import Context, Driver, LogLine, Observation
+from ._base import Driver, LogLine, Observation
 from ._compose_file import LABEL_PROJECT
 from ._docker_containers import delete, for_each
 from ._docker_engine import Connection, Engine
@@ -48,17 +47,10 @@ class DockerDriver(Driver):
     mode = "docker"
     parallelism = 4  # more do not start faster: the engine itself is busy then
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(context)
-        self._connection = Connection(context)
-        self._images = Images(context.notify, sleep=sleep)
-        self._clock = clock
+    def set_up(self) -> None:
+        """Make the connection, which is opened when it is first needed."""
+        self._connection = Connection(self.context)
+        self._images = Images(self.context.notify, sleep=self._sleep)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ was asked for is kept there too, so that nothing but the cluster has to be asked
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import shutil
@@ -119,8 +118,8 @@ class HelmReleases:
         }
         return {key: value for key, value in document.items() if value not in (None, {}, [])}
 
-    def diff(self, service: ServiceDefinition) -> list[str]:
-        """Return the lines of a unified diff from what the cluster was given to what it would be given.
+    def preview(self, service: ServiceDefinition) -> tuple[str, str]:
+        """Return the manifests that the cluster was given and those that it would be given.
 
         The values of secrets are masked, and those in Secrets are told apart by a digest alone.
 
@@ -130,8 +129,7 @@ class HelmReleases:
         wanted = self._run(service, commands.template(service), values=self._values(service, strict=False))
         present = self._run(service, commands.manifest(service)) if self.history(service) else ""
         before, after = (masked_manifest(self._context.secrets.masked(text)) for text in (present, wanted))
-        release = commands.release_of(service)
-        return list(difflib.unified_diff(before, after, f"{release} now", f"{release} wanted", lineterm=""))
+        return "".join(f"{line}\n" for line in before), "".join(f"{line}\n" for line in after)
 
     def objects(self, service: ServiceDefinition) -> list[dict[str, Any]]:
         """Return the objects of a release, none where there is none: what to look at, and what to scale.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import signal
@@ -149,12 +150,14 @@ def test_a_release_of_somebody_else_is_not_touched(releases, context, web, names
 
 
 def test_a_diff_tells_what_would_change_and_no_secret(releases, context, web):
-    everything = "\n".join(releases.diff(web()))
-    assert "+kind: Deployment" in everything
+    before, everything = releases.preview(web())
+    assert before == ""
+    assert "kind: Deployment" in everything
     start(releases, web())
-    assert releases.diff(web()) == []
+    before, after = releases.preview(web())
+    assert before == after
     context.secrets.write("web", {"password": Secret("other2other2", version=2)})
-    lines = releases.diff(web(replicas=3))
+    lines = list(difflib.unified_diff(*(text.splitlines() for text in releases.preview(web(replicas=3)))))
     changed = [line for line in lines if line.startswith(("-", "+")) and not line.startswith(("---", "+++"))]
     assert "-  replicas: 1" in changed
     assert "+  replicas: 3" in changed
