@@ -71,10 +71,10 @@ unit: dev-venv ## unit tests
 	@$(IN_DEV) $(BIN)/python -m pytest tests/unit -n $(JOBS)
 
 integration: dev-venv ## tests against real engines, servers and processes
-	@$(IN_DEV) $(BIN)/python -m pytest tests/integration
+	@$(IN_DEV) $(BIN)/python tools/with_docker.py python -m pytest tests/integration
 
 e2e: dev-venv ## whole installations
-	@$(IN_DEV) $(BIN)/python -m pytest tests/e2e
+	@$(IN_DEV) $(BIN)/python tools/with_docker.py python -m pytest tests/e2e
 
 molecule: test-packages dev-venv ## molecule scenarios: one for each mode, and for each container engine
 	@$(IN_DEV) $(BIN)/python tools/with_docker.py \
