@@ -85,6 +85,8 @@ def test_services_start_on_their_hosts_in_the_order_of_their_needs_and_stop_in_r
     assert set(stopped[2:]) == {"two store stopped", "one alone stopped"}
     restarted = told(done(fleet.playbook("start", "-f", "1")), "started")
     assert restarted[2:] == ["one app started", "three front started"]
+    # One that is on another host than the first is no unknown one.
+    assert told(done(fleet.playbook("stop", "-e", "service_names=front")), "stopped") == ["three front stopped"]
 
     gone = told(done(fleet.playbook("uninstall", "-e", "purge=true")), "removed")
     assert gone[:2] == ["three front removed", "one app removed"]
@@ -126,12 +128,6 @@ def test_what_one_host_lacks_keeps_all_from_being_touched(fleet):
     assert "/nonexistent/front" in ran.stdout + ran.stderr
     assert "undefined" not in ran.stdout + ran.stderr
     assert not any((fleet.folder / name / "services").exists() for name in HOSTS)
-
-
-def test_a_service_that_is_on_another_host_is_no_unknown_one(fleet):
-    done(fleet.playbook("install"))
-    stopped = done(fleet.playbook("stop", "-e", "service_names=front"))
-    assert told(stopped, "stopped") == ["three front stopped"]
 
 
 def test_the_program_installs_on_the_hosts_of_an_inventory_with_their_own_settings(fleet):
