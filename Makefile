@@ -27,7 +27,7 @@ TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-c
 	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl openssh-client openssh-server docker-registry \
 	prometheus prometheus-alertmanager postgresql
 
-# What `make test` makes, the longest first: as many at a time as there are processors.
+# What `make test` makes, the longest first; one more at a time than there are processors, because much of it is waiting.
 SECTIONS := integration e2e molecule sanity chaos unit lint types docs
 
 .PHONY: help run uninstall test lint types docs site unit integration e2e chaos molecule sanity benchmark format clean \
@@ -50,7 +50,7 @@ uninstall: ## undo `make run`; data is kept unless purge=true
 test: test-packages dev-venv ## everything below: linters, types, every test
 	@tools/python.sh >/dev/null
 	@MAKE="$(MAKE)" $(DEV_VENV)/bin/python tools/with_docker.py \
-		$(DEV_VENV)/bin/python tools/sections.py --jobs $(JOBS) $(SECTIONS)
+		$(DEV_VENV)/bin/python tools/sections.py --jobs $$(($(JOBS) + 1)) $(SECTIONS)
 
 lint: dev-venv ## ruff, yamllint, antsibull-changelog, ansible-lint (profile production)
 	@export $(IN_DEV); failed=; \
@@ -75,10 +75,10 @@ unit: dev-venv ## unit tests
 	@$(IN_DEV) $(BIN)/python -m pytest tests/unit -n $(JOBS)
 
 integration: dev-venv ## tests against real engines, servers and processes
-	@$(IN_DEV) $(BIN)/python -m pytest tests/integration
+	@$(IN_DEV) $(BIN)/python tools/with_docker.py python -m pytest tests/integration
 
 e2e: dev-venv ## whole installations
-	@$(IN_DEV) $(BIN)/python -m pytest tests/e2e
+	@$(IN_DEV) $(BIN)/python tools/with_docker.py python -m pytest tests/e2e
 
 chaos: dev-venv ## services killed at random under the supervisor; PROVISIONING_CHAOS_SECONDS=600 for long
 	@$(IN_DEV) $(BIN)/python -m pytest tests/chaos

@@ -28,12 +28,16 @@ SECONDS_TO_END = 60.0
 _PAUSE = 0.1
 
 
-class Interrupted(BaseException):
-    """A signal came: what runs is to be ended."""
+class Interruptions:
+    """Takes note of signals; what runs is ended when the time has come, and never in the middle of a beginning."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.code = 128 + number
+    def __init__(self) -> None:
+        self.number = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.number = self.number or number
 
 
 @dataclass
@@ -90,33 +94,31 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many are made at a time")
     parser.add_argument("targets", nargs="+", metavar="TARGET")
     arguments = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    interruptions = Interruptions()
     ended: list[Section] = []
     running: list[Section] = []
     try:
-        _make(arguments.targets, max(1, arguments.jobs), running, ended)
-    except Interrupted as interruption:
+        _make(arguments.targets, max(1, arguments.jobs), running, ended, interruptions)
+    finally:  # also when nobody reads what we print any more
         _end(running)
-        for section in running:
-            section.result = "interrupted"
-            section.show()
-        _summarize([*ended, *running], arguments.targets)
-        return interruption.code
-    return _summarize(ended, arguments.targets)
+    for section in running:
+        section.result = "interrupted"
+        section.show()
+    failed = _summarize([*ended, *running], arguments.targets)
+    return 128 + interruptions.number if interruptions.number else failed
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise Interrupted(number)
-
-
-def _make(targets: list[str], jobs: int, running: list[Section], ended: list[Section]) -> None:
+def _make(
+    targets: list[str], jobs: int, running: list[Section], ended: list[Section], interruptions: Interruptions
+) -> None:
+    """Make the targets until all are made or a signal has come."""
     waiting = list(targets)
     last_sign = time.monotonic()
-    while waiting or running:
-        while waiting and len(running) < jobs:
+    while (waiting or running) and not interruptions.number:
+        if waiting and len(running) < jobs:
             running.append(Section(waiting.pop(0)))
             print(f"-- {running[-1].target} begins", flush=True)
+            continue
         time.sleep(_PAUSE)
         for section in [section for section in running if section.has_ended()]:
             running.remove(section)
@@ -131,8 +133,6 @@ def _make(targets: list[str], jobs: int, running: list[Section], ended: list[Sec
 
 def _end(sections: list[Section]) -> None:
     """Interrupt what runs, as Ctrl-C does, so that it cleans up; kill what does not end."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # once is enough
     for number in (signal.SIGINT, signal.SIGKILL):
         for section in sections:
             if not section.has_ended():

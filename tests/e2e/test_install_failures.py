@@ -18,6 +18,11 @@ from tests.fixtures.ports import free_port
 DIES = ("/bin/sh", "-c", "echo cannot open the ledger; echo it is locked >&2; exit 7")
 
 
+def dies(**more: Any) -> dict[str, Any]:
+    """A service that ends at once, which is noticed however long a moment it takes: it never passes its check."""
+    return command(*DIES, **{"health": {"type": "file", "path": "${self.data_dir}/never"}, **more})
+
+
 def never_healthy(**more: Any) -> dict[str, Any]:
     """A service that runs and never passes its check."""
     check = {"type": "file", "path": "${self.data_dir}/never"}
@@ -37,7 +42,7 @@ def failed(ran: Ran, code: int = 1) -> str:
 
 
 def test_a_service_that_ends_at_once_is_named_with_its_last_words_and_all_is_cleaned_up(make):
-    one = make({"first": web(free_port()), "broken": command(*DIES, depends_on=["first"]), "last": web(free_port())})
+    one = make({"first": web(free_port()), "broken": dies(depends_on=["first"]), "last": web(free_port())})
     one.registry["last"]["depends_on"] = ["broken"]
     said = failed(one.run())
     assert "broken: " in said
@@ -62,7 +67,7 @@ def test_a_service_that_never_becomes_healthy_is_named_with_the_check_and_all_is
 def test_in_continue_mode_the_rest_goes_on_and_every_error_is_told(make):
     services = {
         "good": web(free_port()),
-        "broken": command(*DIES, depends_on=["good"]),
+        "broken": dies(depends_on=["good"]),
         "behind": web(free_port(), depends_on=["broken"]),
         "never": never_healthy(),
         "other": web(free_port(), depends_on=["good"]),
@@ -88,7 +93,7 @@ def test_a_clean_up_spares_what_was_there_before(make):
     before, files = one.pids(), _lasting(one)
     config = {"dest": "${self.config_dir}/below/extra.conf", "content": "token ${secret.token}\n"}
     one.registry["extra"] = web(free_port(), depends_on=["keeper"], config=[config], secrets={"token": {"length": 32}})
-    one.registry["broken"] = command(*DIES, depends_on=["extra"])
+    one.registry["broken"] = dies(depends_on=["extra"])
     said = failed(one.run())
     assert one.pids() == before
     assert _lasting(one) == files
@@ -115,7 +120,7 @@ def test_what_is_taken_out_of_the_configuration_is_removed_and_nothing_else(make
 
 
 def test_what_a_failed_run_kept_can_be_uninstalled(make):
-    one = make({"first": web(free_port()), "broken": command(*DIES, depends_on=["first"])}, cleanup_on_failure=False)
+    one = make({"first": web(free_port()), "broken": dies(depends_on=["first"])}, cleanup_on_failure=False)
     said = failed(one.run())
     assert "Left running: first." in said
     assert one.pids().keys() == {"first"}

@@ -85,6 +85,8 @@ def test_services_start_on_their_hosts_in_the_order_of_their_needs_and_stop_in_r
     assert set(stopped[2:]) == {"two store stopped", "one alone stopped"}
     restarted = told(done(fleet.playbook("start", "-f", "1")), "started")
     assert restarted[2:] == ["one app started", "three front started"]
+    # One that is on another host than the first is no unknown one.
+    assert told(done(fleet.playbook("stop", "-e", "service_names=front")), "stopped") == ["three front stopped"]
 
     gone = told(done(fleet.playbook("uninstall", "-e", "purge=true")), "removed")
     assert gone[:2] == ["three front removed", "one app removed"]

@@ -73,7 +73,7 @@ def test_one_that_fails_keeps_no_other_from_being_made_and_is_named_at_the_end(t
 def test_an_interruption_reaches_all_that_runs_and_what_was_said_is_shown(
     targets: Targets, number: signal.Signals
 ) -> None:
-    script = "trap 'echo cleaned up; exit 1' INT; echo > $SCRIPTS/there; while :; do sleep 0.01; done"
+    script = "trap 'kill $!; echo cleaned up; exit 1' INT; sleep 300 & echo > $SCRIPTS/there; wait"
     process = targets.start("--jobs", "1", one=script, never="true")
     deadline = time.monotonic() + 120
     while not (targets.folder / "there").exists():
