@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils import _process, _wait
@@ -17,6 +18,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils._converge im
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
     PrerequisiteError,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+from ansible_collections.provisioning.platform.plugins.module_utils._model import DockerDeployment, ServiceDeployment
+from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 
 from tests.fixtures.definitions import service
 from tests.fixtures.disks import small_disk
@@ -70,6 +74,28 @@ def test_a_missing_binary_is_known_before_anything_is_touched(platform: Platform
     assert outcomes["c"].remedy == outcomes["b"].remedy == "Install it, or set deployment.binary.command to its path."
     optional = service("b", ["a"], command="no-such-command", required=False)
     assert results(platform.start(b=optional)) == {"a": "unchanged", "b": "skipped", "c": "skipped"}
+
+
+def test_what_cannot_run_where_it_is_to_move_stays_where_it_is(platform: Platform) -> None:
+    platform.start()
+    before = platform.pids()
+    nowhere = Settings(engine_url="unix:///nonexistent/engine.sock")
+    boxed = {
+        name: replace(
+            platform.definitions[name],
+            required=False,
+            deployment=ServiceDeployment(mode="docker", docker=DockerDeployment(image="boxed")),
+        )
+        for name in "bc"
+    }
+    definitions = {**platform.definitions, **boxed}
+    moved = Manager(platform.folder, definitions, nowhere, sinks=[platform.events.append])
+    platform.events.clear()
+    outcomes = moved.converge(dict.fromkeys("abc", "started"))[1]
+    assert results(outcomes) == {"a": "unchanged", "b": "skipped", "c": "skipped"}
+    assert "service.removed" not in {event.kind for event in platform.events}
+    assert {one.name: one.status for one in Manager.open(platform.folder).status()} == dict.fromkeys("abc", "running")
+    assert platform.pids() == before
 
 
 def test_a_port_that_is_taken_fails_with_who_has_it(platform: Platform) -> None:
