@@ -320,11 +320,11 @@ class Manager:
             decided = dataclasses.replace(decided, unavailable={**self._missed(decided), **decided.unavailable})
             self._refuse_blocked(decided, goals, given)
             announce(decided)
-            moves.leave(goals, self._emit)
+            skip = {**decided.unavailable, **given.skip}
+            moves.leave(goals.keys() - self._kept_back(skip, goals), self._emit)
             self._take_away(decided, renew or {})
             self._notes.definitions(decided)
             self.rotate_logs()
-            skip = {**decided.unavailable, **given.skip}
             outcomes = _converge.converge(
                 self._services,
                 {name: action for name, action in decided.actions.items() if name not in skip},
@@ -352,6 +352,12 @@ class Manager:
                 self._drivers[self._services[name].mode].remove(self._services[name], seen)
                 self._emit(events.SERVICE_REMOVED, service=name, reason=action.reason)
                 decided.observed[name] = ABSENT
+
+    def _kept_back(self, skip: Collection[str], goals: Mapping[str, Goal]) -> set[str]:
+        """Return what will not be started, so that what there still is of it elsewhere is not given up for nothing."""
+        dependents = _graph.dependents_of(_graph.dependencies_of(self._services))
+        found = _graph.reachable(dependents, [name for name in skip if goals.get(name) in _COMING])
+        return {name for name in found if goals.get(name) in _COMING}
 
     def _missed(self, decided: Plan) -> dict[str, Problem]:
         """Look once for what services that are to be started need of other hosts; those that miss something."""

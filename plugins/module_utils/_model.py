@@ -99,7 +99,7 @@ AnyHealthCheck = Union[HttpHealthCheck, TcpHealthCheck, CommandHealthCheck, File
 
 @dataclass(frozen=True, kw_only=True)
 class DnsVerification:
-    """Verified when the DNS server gives an A record for the name."""
+    """Verified when the DNS server gives an address for the name, of IPv4 or else of IPv6."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
@@ -107,7 +107,7 @@ class DnsVerification:
     name: str
     port: int
     host: str = _described("Address of the DNS server.", "127.0.0.1")
-    expected_address: str | None = _described("IPv4 address that must be among the answers.")
+    expected_address: str | None = _described("Address that must be among the answers.")
     timeout: float = _described("Seconds to wait for the answer.", 5.0)
 
 

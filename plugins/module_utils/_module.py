@@ -80,8 +80,15 @@ def failure(error: ProvisioningError) -> dict[str, Any]:
 
 
 def work_dir_of(module: Module) -> Path:
-    """Return the work dir as an absolute path."""
-    return Path(os.path.normpath(Path(module.params["work_dir"]).absolute()))
+    """Return the work dir as an absolute path.
+
+    :raises ConfigurationError: a variable in it has no value; what is installed would be looked for where it is not.
+    """
+    written = module.params["work_dir"]
+    if "$" in written:
+        remedy = "Set the environment variables in it, or write the whole path."
+        raise ConfigurationError(Problem("work_dir", f"{written} cannot be the work dir", remedy))
+    return Path(os.path.normpath(Path(written).absolute()))
 
 
 @functools.lru_cache(maxsize=1)

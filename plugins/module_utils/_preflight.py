@@ -76,12 +76,12 @@ def preflight(
     :param names: those to be started; all by default.
     :param unreachable: the problem of each mode whose engine or API does not answer.
     :param work_dir: where the installation is to live.
-    :param provisioning_path: the command that operations call, if one is configured.
+    :param provisioning_path: the command that operations call, if one is configured; ``~/`` is this user's home.
     """
     report = Report()
     if work_dir is not None:
         report.platform += check_work_dir(work_dir)
-    if provisioning_path is not None and shutil.which(provisioning_path) is None:
+    if provisioning_path is not None and shutil.which(Path(provisioning_path).expanduser()) is None:
         report.platform.append(
             Problem("provisioning_path", f"{provisioning_path} is not an executable", "Correct it or leave it out.")
         )

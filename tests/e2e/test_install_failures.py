@@ -177,13 +177,16 @@ def test_a_second_run_is_refused_with_the_pid_of_the_first_which_goes_on(make, t
         one.document["installation_id"] = "another"
         from_a_pipeline = one.run()
         from_ansible = one.playbook("install")
+        uninstallation = one.playbook("uninstall")
         descendants = _descendants(first.pid)
     finally:
         (tmp_path / "gate").touch()
         ran = finish(first)
     assert "in progress" in failed(from_a_pipeline, 3)
     assert failed(from_ansible, 2) is not None
-    for text in (from_a_pipeline.stderr, from_ansible.stdout + from_ansible.stderr):
+    assert failed(uninstallation, 2) is not None
+    texts = [ran.stdout + ran.stderr for ran in (from_ansible, uninstallation)]
+    for text in (from_a_pipeline.stderr, *texts):
         holder = re.search(r"in progress: .*?pid (\d+)", text)
         assert holder is not None
         assert int(holder[1]) in descendants

@@ -10,13 +10,27 @@ import os
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils import _process, _wait
+from ansible_collections.provisioning.platform.plugins.module_utils._cleanup import take_back
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers.binary import BinaryDriver
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    DriverError,
     PrerequisiteError,
+    Problem,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
+from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+from ansible_collections.provisioning.platform.plugins.module_utils._model import (
+    DockerDeployment,
+    ServiceDefinition,
+    ServiceDeployment,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
+from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 
 from tests.fixtures.definitions import service
 from tests.fixtures.disks import small_disk
@@ -74,6 +88,48 @@ def test_a_missing_binary_is_known_before_anything_is_touched(platform: Platform
     assert outcomes["c"].remedy == outcomes["b"].remedy == "Install it, or set deployment.binary.command to its path."
     optional = service("b", ["a"], command="no-such-command", required=False)
     assert results(platform.start(b=optional)) == {"a": "unchanged", "b": "skipped", "c": "skipped"}
+
+
+def test_what_cannot_run_where_it_is_to_move_stays_where_it_is(platform: Platform) -> None:
+    platform.start()
+    before = platform.pids()
+    nowhere = Settings(engine_url="unix:///nonexistent/engine.sock")
+    boxed = {
+        name: replace(
+            platform.definitions[name],
+            required=False,
+            deployment=ServiceDeployment(mode="docker", docker=DockerDeployment(image="boxed")),
+        )
+        for name in "bc"
+    }
+    definitions = {**platform.definitions, **boxed}
+    moved = Manager(platform.folder, definitions, nowhere, sinks=[platform.events.append])
+    platform.events.clear()
+    outcomes = moved.converge(dict.fromkeys("abc", "started"))[1]
+    assert results(outcomes) == {"a": "unchanged", "b": "skipped", "c": "skipped"}
+    assert "service.removed" not in {event.kind for event in platform.events}
+    assert {one.name: one.status for one in Manager.open(platform.folder).status()} == dict.fromkeys("abc", "running")
+    assert platform.pids() == before
+
+
+def test_what_cannot_be_cleaned_up_is_told_and_keeps_its_files(platform: Platform, monkeypatch) -> None:
+    platform.start("a", "b")
+    layout = WorkDir(platform.folder)
+    Ledger(layout, "run-1").add(paths=[layout.pids.parent], services=["a", "b"])
+
+    def survives(_driver: object, one: ServiceDefinition, _seen: object) -> None:
+        if one.name == "a":
+            raise DriverError(Problem("a", "its process belongs to another user", "Run as that user or as root."))
+        stop(_driver, one, _seen)
+
+    stop = BinaryDriver.remove
+    with monkeypatch.context() as patched:
+        patched.setattr(BinaryDriver, "remove", survives)
+        with pytest.raises(DriverError, match="a: could not be cleaned up: its process belongs to another user"):
+            take_back(layout, "run-1")
+    assert list(platform.pids()) == ["a"]
+    assert take_back(layout, "run-1") == ["a", str(layout.pids.parent)]
+    assert platform.pids() == {}
 
 
 def test_a_port_that_is_taken_fails_with_who_has_it(platform: Platform) -> None:
