@@ -27,6 +27,9 @@ TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-c
 	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl openssh-client openssh-server docker-registry \
 	prometheus prometheus-alertmanager postgresql
 
+# What `make test` makes, the longest first: as many at a time as there are processors.
+SECTIONS := integration e2e molecule sanity unit lint types docs
+
 .PHONY: help run uninstall test lint types docs site unit integration e2e molecule sanity benchmark format clean \
 	image run-venv dev-venv test-packages
 
@@ -47,7 +50,7 @@ uninstall: ## undo `make run`; data is kept unless purge=true
 test: test-packages dev-venv ## everything below: linters, types, every test
 	@tools/python.sh >/dev/null
 	@MAKE="$(MAKE)" $(DEV_VENV)/bin/python tools/with_docker.py \
-		tools/sections.sh lint types docs unit integration e2e molecule sanity
+		$(DEV_VENV)/bin/python tools/sections.py --jobs $(JOBS) $(SECTIONS)
 
 lint: dev-venv ## ruff, yamllint, antsibull-changelog, ansible-lint (profile production)
 	@export $(IN_DEV); failed=; \

@@ -108,6 +108,7 @@ def result_of(platform: Platform) -> dict[str, Any]:
         "cleanup_on_failure": config.cleanup_on_failure,
         "provisioning_path": config.provisioning_path,
         "auto_generate_secrets": config.deployment.auto_generate_secrets,
+        "supervise": config.deployment.supervise,
         "awaited": list(platform.awaited),
         "secrets_elsewhere": platform.secrets_elsewhere,
     }

@@ -7,6 +7,7 @@ Modules, the command line and the platform's own services come in here.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -29,11 +30,12 @@ from ._model import ServiceDefinition, ServiceOperation
 from ._moves import Moves
 from ._notes import Notes
 from ._paths import WorkDir
-from ._plan import NO_LONGER_WANTED, Goal, Plan, digest_of, plan
+from ._plan import NO_LONGER_WANTED, Action, Goal, Plan, digest_of, plan
 from ._secrets import SecretStore
 from ._settings import Settings, write_settings
-from ._state import StateStore, locked
+from ._state import StateStore
 from ._status import ServiceStatus, status_of
+from ._turns import my_turn
 
 _COMING = ("started", "restarted")
 
@@ -99,6 +101,11 @@ class Manager:
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
+    @property
+    def drivers(self) -> Mapping[str, Driver]:
+        """The drivers of the services, by mode."""
+        return self._drivers
+
     def services(self) -> dict[str, ServiceDefinition]:
         """Return the definitions by name, in startup order."""
         return {name: self._services[name] for name in _graph.startup_order(self._services)}
@@ -146,8 +153,8 @@ class Manager:
         self._known(names or ())
         observed, unreachable = self.observe(names)
         chosen = [service for name, service in self.services().items() if names is None or name in names]
-        up = [s.name for s in chosen if observed.get(s.name, ABSENT).is_up]
-        results = self.check_health(up) if health else {}
+        up = [service for service in chosen if observed.get(service.name, ABSENT).is_up]
+        results = self._checks.health(up, seen=observed) if health else {}
         states = self._states.read_all()
         return [
             status_of(s, observed.get(s.name), unreachable.get(s.mode), states.get(s.name), results.get(s.name))
@@ -187,7 +194,7 @@ class Manager:
         return self.wait_healthy([name])[name]
 
     def verify(self, names: Collection[str] | None = None) -> dict[str, list[HealthResult]]:
-        """Ask services for their real work, all at the same time.
+        """Ask services for their real work, all at the same time, and emit an event for each that does not do it.
 
         :raises ConfigurationError: a name is unknown.
         """
@@ -212,9 +219,8 @@ class Manager:
         """
         self._known(names or ())
         observed, unreachable = self.observe()  # all: those that conflict with others may not be asked for
-        observed |= Moves(self._services, self._states.read_all(), self._context).observe(
-            names
-        )  # they hold their ports
+        moves = Moves(self._services, self._states.read_all(), self._context, self._drivers)
+        observed |= moves.observe(names)  # they hold their ports
         return _preflight.preflight(
             self._services,
             self._drivers,
@@ -233,9 +239,9 @@ class Manager:
         :param removal: why what is to be absent goes, in words.
         :raises ConfigurationError: a name is unknown.
         """
-        return self._decide(goals, removal)[0]
+        return self._decide(goals, removal, {})[0]
 
-    def _decide(self, goals: Mapping[str, Goal], removal: str) -> tuple[Plan, Moves]:
+    def _decide(self, goals: Mapping[str, Goal], removal: str, renew: Mapping[str, str]) -> tuple[Plan, Moves]:
         self._known(goals)
         observed, unreachable = self.observe(goals)
         starting = {name for name, goal in goals.items() if goal in _COMING}
@@ -243,11 +249,13 @@ class Manager:
         states = self._states.read_all()
         before = {name: state.rendered for name, state in states.items() if state.rendered}
         actions = plan(self._services, observed, rendered, goals=goals, before=before, removal=removal)
-        moves = Moves(self._services, states, self._context)
+        moves = Moves(self._services, states, self._context, self._drivers)
         for name, action in actions.items():
             is_coming = action.verb == "create" or (name in starting and not self._services[name].is_ours)
             if is_coming and (reason := moves.reason(name)) is not None:
                 actions[name] = dataclasses.replace(action, verb="create", reason=reason)
+            elif name in renew and name in starting and action.verb in ("none", "start"):
+                actions[name] = dataclasses.replace(action, verb="create", reason=renew[name])
         unavailable = {
             name: Problem(name, problem.why, problem.remedy)
             for name in goals
@@ -278,11 +286,17 @@ class Manager:
         *,
         announce: Callable[[Plan], None] = lambda plan: None,
         removal: str = NO_LONGER_WANTED,
+        because: Mapping[str, str] | None = None,
+        renew: Mapping[str, str] | None = None,
+        is_locked: bool = False,
     ) -> tuple[Plan, dict[str, Outcome]]:
         """Bring services to their goals; return what was decided and what became of each service.
 
-        :param announce: told what was decided before anything is touched.
+        :param announce: told what was decided before anything is touched; what it raises ends it there.
         :param removal: why what is to be absent goes, in words.
+        :param because: why services that run are to be restarted, where nobody has asked for it.
+        :param renew: services that are to be made anew although their definition is the same, with the reason.
+        :param is_locked: whether the caller holds ``run.lock``, to converge several times with nobody in between.
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: a required service cannot run here and ``fail_fast`` is on; nothing was touched.
         :raises DriverError: something to be stopped or removed cannot be reached; nothing was touched.
@@ -291,12 +305,15 @@ class Manager:
         given = options or Options()
         if not goals:  # e.g. nothing is installed: even a lock would leave a work dir behind
             return self.plan(goals, removal=removal), {}
-        with locked(self.work_dir.locks / "run.lock"), self._notes:
-            decided, moves = self._decide(goals, removal)
+        with contextlib.nullcontext() if is_locked else my_turn(self.work_dir), self._notes:
+            decided, moves = self._decide(goals, removal, renew or {})
+            if because:
+                decided = decided.because(because)
             decided = dataclasses.replace(decided, unavailable={**self._missed(decided), **decided.unavailable})
             self._refuse_blocked(decided, goals, given)
             announce(decided)
             moves.leave(goals, self._emit)
+            self._take_away(decided, renew or {})
             self._notes.definitions(decided)
             self._rotate_logs()
             skip = {**decided.unavailable, **given.skip}
@@ -309,12 +326,26 @@ class Manager:
                 dataclasses.replace(
                     given,
                     skip={name: p for name, p in skip.items() if goals.get(name) in _COMING},
-                    on_started=lambda action, seen: self._notes.start(action, decided.rendered[action.service]),
+                    on_started=lambda action, seen: self._note_start(action, decided),
                     on_gone=self._notes.gone,
                 ),
             )
             self._notes.endings(goals, outcomes)
         return decided, outcomes
+
+    def _take_away(self, decided: Plan, renewed: Collection[str]) -> None:
+        """Take away what is to be made anew; its data stays."""
+        for name in renewed:
+            action, seen = decided.actions[name], decided.observed.get(name, ABSENT)
+            if action.verb == "create" and seen.exists and name not in decided.unavailable:
+                self._emit(events.SERVICE_STOPPING, service=name, reason=action.reason)
+                self._drivers[self._services[name].mode].remove(self._services[name], seen)
+                self._emit(events.SERVICE_REMOVED, service=name, reason=action.reason)
+                decided.observed[name] = ABSENT
+
+    def _note_start(self, action: Action, decided: Plan) -> None:
+        service = self._services[action.service]
+        self._notes.start(action, decided.rendered[service.name], self._drivers[service.mode].address(service))
 
     def _missed(self, decided: Plan) -> dict[str, Problem]:
         """Look once for what services that are to be started need of other hosts; those that miss something."""

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where things live in the work dir, and the two ways anything of ours gets written there."""
+"""Where things live in the work dir, and how anything of ours gets written and read there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,13 @@ def write_atomically(path: Path, content: bytes | str, *, mode: int = FILE_MODE,
     data = content.encode() if isinstance(content, str) else content
     descriptor, temporary = _temporary_beside(path)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        try:
             os.fchmod(descriptor, mode)
-            stream.write(data)
-            stream.flush()
+            _write_whole(descriptor, data)
             if durable:
                 os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -118,6 +120,29 @@ def write_atomically(path: Path, content: bytes | str, *, mode: int = FILE_MODE,
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def read_whole(path: Path | str) -> bytes:
+    """Return what a small file holds.
+
+    A stream needs three times as many system calls, each of which lets go of Python's lock and waits for it again.
+
+    :raises OSError: it cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        pieces = []
+        while piece := os.read(descriptor, _PIECE):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(descriptor)
+
+
+def _write_whole(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def _temporary_beside(path: Path) -> tuple[int, str]:

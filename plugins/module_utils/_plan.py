@@ -77,6 +77,15 @@ class Plan:
         """The actions that would touch something, of services that can run here."""
         return [a for a in self.actions.values() if a.is_change and a.service not in self.unavailable]
 
+    def because(self, reasons: Mapping[str, str]) -> Plan:
+        """Return the plan with other reasons for its restarts, by service."""
+        given = {
+            name: dataclasses.replace(action, reason=reasons[name])
+            for name, action in self.actions.items()
+            if action.verb == "restart" and name in reasons
+        }
+        return dataclasses.replace(self, actions={**self.actions, **given})
+
 
 def digest_of(rendered: Mapping[str, Any]) -> str:
     """Return the digest of what a driver would create: the same for the same document, in whatever order."""
@@ -223,10 +232,13 @@ def diff_of(
     rendered: Mapping[str, Mapping[str, Any]],
     before: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, str]]:
-    """Return the changes as Ansible shows differences: a text before and one after for each service."""
+    """Return the changes as Ansible shows differences: a text before and one after for each service.
+
+    Of a service that runs elsewhere, to which nothing is done, what would be used in place of what is used is shown.
+    """
     shown = []
     for action in actions:
-        if action.is_change:
+        if action.is_change or action.changes:
             gone = action.verb in ("remove", "stop")
             old = before.get(action.service, {}) if action.verb != "create" else {}
             new = {} if gone else rendered.get(action.service, {})

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ._paths import read_whole
+
 # Positions after the ')' of the command name; proc(5) counts them as 3, 4 and 22.
 _STATE, _PARENT, _START_TIME = 0, 1, 19
 _DEAD = ("Z", "X")
@@ -161,7 +163,7 @@ def wait_until_gone(identity: ProcessIdentity, timeout: float) -> bool:
 def unusual_signals() -> tuple[set[int], set[int]]:
     """Return which signals are ignored in this process, and which are blocked in this thread."""
     # Python's own functions make enumerations of all there are, which takes a hundred times as long.
-    status = Path("/proc/thread-self/status").read_text(encoding="utf-8", errors="replace")
+    status = read_whole("/proc/thread-self/status").decode(errors="replace")
     return _signals(status, "SigIgn"), _signals(status, "SigBlk")
 
 

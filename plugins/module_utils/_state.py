@@ -18,7 +18,7 @@ from typing import Any
 from ._build import build
 from ._errors import BusyError, ConfigurationError, Problem, ProvisioningError
 from ._model import ServiceState
-from ._paths import FILE_MODE, WorkDir, make_directory, write_atomically
+from ._paths import FILE_MODE, WorkDir, make_directory, read_whole, write_atomically
 from ._process import ProcessIdentity, command_name
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -63,7 +63,7 @@ class PidStore:
     def read(self, service: str) -> list[PidRecord]:
         """Return the records of a service by replica; none when there are none or the file is damaged."""
         try:
-            documents = json.loads(self._path(service).read_text(encoding="utf-8"))
+            documents = json.loads(read_whole(self._path(service)))
             return [_record(document) for document in documents]
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -131,7 +131,7 @@ class StateStore:
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             known = self._read.get(service)
             if known is None or known[0] != stamp:
-                known = self._read[service] = stamp, build(ServiceState, json.loads(path.read_text(encoding="utf-8")))
+                known = self._read[service] = stamp, build(ServiceState, json.loads(read_whole(path)))
             return known[1]
         except (FileNotFoundError, NotADirectoryError):
             return None

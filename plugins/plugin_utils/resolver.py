@@ -243,7 +243,7 @@ class Resolver:
         self._problems += faults
         cluster = self._config.deployment.kubernetes
         cluster = dataclasses.replace(cluster, kubeconfig=absolute(cluster.kubeconfig, self._home))
-        return with_common_settings(definition, cluster)
+        return with_common_settings(definition, cluster, self._config.deployment.domain)
 
     def _address_book(self, asker: ServiceDefinition, services: Mapping[str, ServiceDefinition | None]) -> AddressBook:
         def look_up(target: str, port: str | None, path: str) -> Reached:

@@ -96,9 +96,13 @@ class PlainLines(Silent):
 
 
 class Live:
-    """Shows the run in place, from its first event on."""
+    """Shows the run in place, from its first event on.
 
-    def __init__(self) -> None:
+    :param stderr: on standard error, where standard output has something else to carry.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._stderr = stderr
         self._display: LiveProgress | None = None
 
     def event(self, event: Event, view: RunView) -> None:  # noqa: ARG002
@@ -109,9 +113,10 @@ class Live:
 
             from .live import LiveProgress
 
-            if isinstance(sys.stdout, io.TextIOWrapper):
-                sys.stdout.reconfigure(errors="replace")  # a reason may be in any language
-            self._display = LiveProgress(view, console=Console(highlight=False))
+            stream = sys.stderr if self._stderr else sys.stdout
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a reason may be in any language
+            self._display = LiveProgress(view, console=Console(highlight=False, stderr=self._stderr))
             self._display.start()
 
     def close(self) -> None:
@@ -130,7 +135,7 @@ def choose(
     if quiet:
         return Silent()
     if stream.isatty() and environ.get("TERM", "dumb") != "dumb":
-        return Live()
+        return Live(stderr=stream is sys.stderr)
     return PlainLines(output)
 
 

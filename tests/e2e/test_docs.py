@@ -64,7 +64,7 @@ def received(example: Installation, tmp_path_factory: pytest.TempPathFactory) ->
         yield output
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def run(one: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -72,7 +72,7 @@ def run(one: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def page(one: Installation) -> str:
-    with urllib.request.urlopen(one.url("greeting", "/"), timeout=5) as response:
+    with urllib.request.urlopen(one.url("greeting", "/"), timeout=60) as response:
         return str(response.read().decode())
 
 

@@ -26,7 +26,7 @@ def never_healthy(**more: Any) -> dict[str, Any]:
 
 def gated(folder: Path, **more: Any) -> dict[str, Any]:
     """A service that becomes healthy when the test opens its gate."""
-    return web(free_port(), health={"type": "file", "path": str(folder / "gate")}, startup={"timeout": 120}, **more)
+    return web(free_port(), health={"type": "file", "path": str(folder / "gate")}, startup={"timeout": 600}, **more)
 
 
 def failed(ran: Ran, code: int = 1) -> str:
@@ -154,7 +154,7 @@ def test_a_run_that_is_killed_takes_ansible_with_it_and_keeps_nobody_out(make, t
         run.kill()
         finish(run)
     (tmp_path / "gate").touch()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while _ansible_of(one):
         assert time.monotonic() < deadline, "Ansible is still there"
         time.sleep(0.05)

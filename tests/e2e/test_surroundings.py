@@ -70,7 +70,7 @@ def test_a_container_sees_its_data_in_such_a_work_dir(make, tmp_path, docker_url
         (one.work_dir / "data" / "boxed" / "word").write_text("seen", encoding="utf-8")
         ran = one.run()
         assert (ran.returncode, ran.stderr) == (0, "")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/word", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/word", timeout=60) as answer:
             assert answer.read() == b"seen"
     finally:
         one.clean()

@@ -41,7 +41,7 @@ class Platform:
     image: str
 
     def get(self, service: str, path: str, **headers: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[service], timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[service], timeout=60)
         with closing(connection):
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()

@@ -53,19 +53,32 @@ def engine_errors(what: str) -> Iterator[None]:
 
     :param what: the service or thing that the request is about.
     """
+    try:
+        yield
+    except _refusals() as error:
+        text = _words(error)
+        status = error.response.status_code if error.response is not None else None
+        raise EngineError(explain(what, text), text, status) from error
+    except _silences() as error:
+        why = f"the container engine did not answer: {error}"
+        raise EngineError(Problem(what, why, "See whether it still runs, then try again."), str(error)) from error
+
+
+# What an except clause names is worked out when something was raised: only then are the imports worth their time.
+
+
+def _refusals() -> type[HTTPError]:
+    import requests.exceptions
+
+    return requests.exceptions.HTTPError
+
+
+def _silences() -> tuple[type[Exception], ...]:
     import docker.errors
     import requests.exceptions
     import urllib3.exceptions
 
-    try:
-        yield
-    except requests.exceptions.HTTPError as error:
-        text = _words(error)
-        status = error.response.status_code if error.response is not None else None
-        raise EngineError(explain(what, text), text, status) from error
-    except (docker.errors.DockerException, requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        why = f"the container engine did not answer: {error}"
-        raise EngineError(Problem(what, why, "See whether it still runs, then try again."), str(error)) from error
+    return docker.errors.DockerException, requests.exceptions.RequestException, urllib3.exceptions.HTTPError
 
 
 def _words(error: HTTPError) -> str:

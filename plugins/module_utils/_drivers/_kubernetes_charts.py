@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._errors import DriverError, PrerequisiteError, Problem
 from .._model import ServiceDefinition
+from .._state import valid_name
 from ._base import Context, Observation
 from ._kubernetes_apply import Applier
 from ._kubernetes_client import Api
-from ._kubernetes_clusters import Clusters
+from ._kubernetes_clusters import Clusters, stand_in
+from ._kubernetes_manifests import own_namespace
 from ._kubernetes_objects import WORKLOADS, Manifest, key_of, placed
 from ._kubernetes_observe import Found, explained, worst
 from ._kubernetes_workload import block
@@ -57,7 +59,27 @@ class ChartServices:
             releases = self._releases.observe(services)
         except PrerequisiteError as error:
             raise DriverError(*error.problems) from None
+        for service in services:
+            self._clusters.note(self._clusters.of(service), [block(service).namespace])
         return {service.name: self._observation(service, releases[service.name]) for service in services}
+
+    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:
+        """Return the services that have releases of ours where those recorded are or were.
+
+        :raises DriverError: there were charts, and there is no helm, or the cluster does not answer or refuses.
+        """
+        charts = {service.name: service for service in recorded if block(service).chart is not None}
+        places = {(self._clusters.of(one), block(one).namespace): one for one in recorded}
+        try:
+            return [one for place in places.values() for one in self._found_at(place, charts)]
+        except PrerequisiteError as error:
+            if charts:
+                raise DriverError(*error.problems) from None
+            return []
+        except DriverError:
+            if charts:
+                raise
+            return []
 
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what is asked of Helm, secrets still as placeholders."""
@@ -99,9 +121,11 @@ class ChartServices:
         :raises DriverError: Helm or the cluster refuses.
         :raises ConfigurationError: a secret does not exist.
         """
-        if observation.digest != digest or observation.status not in ("stopped", "running", "starting"):
-            return self._releases.start(service, observation, digest)
         applier = self._applier(service)
+        if observation.digest != digest or observation.status not in ("stopped", "running", "starting"):
+            for namespace in own_namespace(block(service).namespace, self._context.project):
+                applier.apply(namespace)  # before Helm makes it, so that it is known as ours when it is empty
+            return self._releases.start(service, observation, digest)
         for item in self.workloads(service):
             if observation.status == "stopped":
                 applier.resume(item, {})
@@ -123,6 +147,18 @@ class ChartServices:
 
     def _applier(self, service: ServiceDefinition) -> Applier:
         return Applier(self._api(service), service.name, fill=lambda value: value, clock=self._clock)
+
+    def _found_at(
+        self, place: ServiceDefinition, charts: Mapping[str, ServiceDefinition]
+    ) -> Iterator[ServiceDefinition]:
+        cluster, namespace = self._clusters.of(place), block(place).namespace
+        self._clusters.note(cluster, [namespace])
+        for release in self._releases.names(place):
+            name = self._releases.owner(stand_in(release, cluster, namespace, release))
+            if name is not None and valid_name(name):
+                known = charts.get(name)
+                is_known = known is not None and block(known).namespace == namespace
+                yield known if known is not None and is_known else stand_in(name, cluster, namespace, release)
 
     def _observation(self, service: ServiceDefinition, release: Observation) -> Observation:
         if release.status != "running":

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 
 from .._errors import DriverError, Problem
 from ._kubernetes_errors import ApiError, explain, status_of
+from ._kubernetes_light import LightClient
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -81,11 +82,11 @@ class Unreachable(DriverError):
 class Api:
     """One cluster's API. It may be used by several threads.
 
-    :param client: the official client, with its credentials.
+    :param client: the official client, with its credentials, or what serves in its place.
     :param sleep: waits some seconds between attempts.
     """
 
-    def __init__(self, client: ApiClient, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, client: ApiClient | LightClient, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.client = client
         self._sleep = sleep
         self._kinds: dict[str, dict[str, Kind]] = {}
@@ -95,6 +96,10 @@ class Api:
     def host(self) -> str:
         """Address of the API."""
         return str(self.client.configuration.host)
+
+    def official(self) -> ApiClient:
+        """Return the official client."""
+        return self.client.official() if isinstance(self.client, LightClient) else self.client
 
     def request(
         self,

@@ -7,10 +7,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 
-from .._model import ServiceDefinition
+from .._errors import DriverError
+from .._model import HelmChart, KubernetesDeployment, ServiceDefinition, ServiceDeployment
 from ._kubernetes_client import Api
 from ._kubernetes_connection import Cluster, Connection
 from ._kubernetes_workload import block
+
+
+def stand_in(name: str, cluster: Cluster, namespace: str, release: str | None = None) -> ServiceDefinition:
+    """Return a definition for a service of which nothing but what it has is known: to stop and remove it.
+
+    :param release: of its chart, where it is one.
+    """
+    chart = HelmChart(chart=release, release=release) if release else None
+    block = KubernetesDeployment(
+        namespace=namespace, kubeconfig=cluster.kubeconfig, context=cluster.context, chart=chart
+    )
+    return ServiceDefinition(name=name, deployment=ServiceDeployment(mode="kubernetes", kubernetes=block))
 
 
 class Clusters:
@@ -33,6 +46,15 @@ class Clusters:
         with self._lock:
             connection = self._connections.setdefault(cluster, Connection(cluster))
         return connection.api()
+
+    def address(self, cluster: Cluster) -> str | None:
+        """Return the address of a cluster, which is not asked; None where its credentials cannot be read."""
+        with self._lock:
+            connection = self._connections.setdefault(cluster, Connection(cluster))
+        try:
+            return connection.address()
+        except DriverError:
+            return None
 
     def grouped(self, services: Iterable[ServiceDefinition]) -> dict[Cluster, list[ServiceDefinition]]:
         """Return services by their cluster."""

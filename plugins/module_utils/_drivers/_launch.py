@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import grp
 import os
 import pwd
@@ -58,15 +59,15 @@ def account_of(user: str | None, group: str | None = None) -> Account:
     :raises KeyError: there is no such user or group.
     """
     if user is None:
-        ours = _own_account()
+        ours = _own_account(os.getuid(), os.getgid())
         return dataclasses.replace(ours, gid=grp.getgrnam(group).gr_gid) if group else ours
     entry = pwd.getpwnam(user)
     gid = grp.getgrnam(group).gr_gid if group else entry.pw_gid
     return Account(user, entry.pw_uid, gid, entry.pw_dir, tuple(os.getgrouplist(user, gid)))
 
 
-def _own_account() -> Account:
-    uid, gid = os.getuid(), os.getgid()
+@functools.cache
+def _own_account(uid: int, gid: int) -> Account:
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:  # containers are run as users that no file knows

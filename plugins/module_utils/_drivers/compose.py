@@ -85,11 +85,18 @@ class ComposeDriver(Driver):
 
         :raises DriverError: no engine answers.
         """
-        found = containers.of_installation(self._connection.engine(), self.context)
+        engine = self._connection.engine()
+        found = containers.of_installation(engine, self.context)
         now = self._clock()
-        return {service.name: _observation(service, found, now) for service in services}
+        return {
+            service.name: dataclasses.replace(
+                _observation(service, found, now),
+                own_health=containers.own_health(engine, containers.for_service(found, service.name)),
+            )
+            for service in services
+        }
 
-    def find(self) -> list[ServiceDefinition]:
+    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:  # noqa: ARG002
         """Return the services that have containers with our labels.
 
         :raises DriverError: no engine answers.
@@ -103,6 +110,12 @@ class ComposeDriver(Driver):
         :raises DriverError: there is no Compose, or the file has an error.
         """
         return document(service, self.context, self._model(service))
+
+    def glance(self, service: ServiceDefinition, seen: Observation) -> HealthResult | None:  # noqa: ARG002
+        """Return what the list of containers says of their own health checks, where they pass or there are none."""
+        if seen.own_health == "healthy":
+            return HealthResult(True, "its own health check passes")
+        return HealthResult(True, "it runs") if seen.own_health == "none" else None
 
     def judge(self, service: ServiceDefinition, check: AnyVerification | None) -> HealthResult | None:
         """Return what the container's own health check says, where the definition has none.

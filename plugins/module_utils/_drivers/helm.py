@@ -21,7 +21,7 @@ from typing import Any
 from .._build import to_dict
 from .._errors import ConfigurationError, DriverError, PrerequisiteError, Problem, os_problem
 from .._events import SERVICE_WARNING
-from .._model import ServiceDefinition
+from .._model import KubernetesDeployment, ServiceDefinition
 from . import _helm_commands as commands
 from ._base import ABSENT, Context, Observation
 from ._helm_commands import Dialect, Mark, Revision
@@ -87,6 +87,25 @@ class HelmReleases:
         if _NOT_FOUND in done.stderr:
             return []
         raise self._failure(service, "history", done.stderr)
+
+    def names(self, place: ServiceDefinition) -> list[str]:
+        """Return the names of the releases, of whomever, that are where a service is.
+
+        :raises DriverError: the cluster does not answer.
+        :raises PrerequisiteError: there is no helm.
+        """
+        block = place.deployment.kubernetes or KubernetesDeployment()
+        return commands.read_releases(self._run(place, commands.releases(block)))
+
+    def owner(self, service: ServiceDefinition) -> str | None:
+        """Return the service of this installation that a release says it is; None for somebody else's.
+
+        :raises DriverError: the cluster does not answer.
+        :raises PrerequisiteError: there is no helm.
+        """
+        revisions = self.history(service)
+        marks = [mark for revision in revisions if (mark := commands.mark_of(revision, revisions)) is not None]
+        return next((mark.service for mark in marks if mark.project == self._context.project), None)
 
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what is asked for: chart, values with placeholders, and of a chart in a folder what is in it."""

@@ -67,6 +67,29 @@ class KubernetesDriver(Driver):
         seen = self._applied.observe(others) if others else {}
         return {**seen, **(self._charts.observe(charts) if charts else {})}
 
+    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:
+        """Return the services that have objects or releases of ours where those recorded are or were.
+
+        :raises DriverError: a cluster does not answer, or refuses.
+        """
+        found = {one.name: one for one in [*self._charts.find(recorded), *self._applied.find(recorded)]}
+        return [found[name] for name in sorted(found)]
+
+    def address(self, service: ServiceDefinition) -> str | None:
+        """Return the address of the service's cluster; None where its credentials cannot be read."""
+        return self._clusters.address(self._clusters.of(service))
+
+    def is_same(self, service: ServiceDefinition, before: ServiceDefinition | None) -> bool:
+        """Whether both are the same objects: one cluster may have several addresses, and local ones change theirs.
+
+        :raises DriverError: the cluster does not answer, or refuses.
+        """
+        now = self._uids(service)
+        try:
+            return bool(now & self._uids(before) if before is not None else now)
+        except DriverError:
+            return bool(now)
+
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what would be applied or asked of Helm, secrets still as placeholders.
 
@@ -177,6 +200,9 @@ class KubernetesDriver(Driver):
 
     def _api(self, service: ServiceDefinition) -> Api:
         return self._clusters.api(self._clusters.of(service))
+
+    def _uids(self, service: ServiceDefinition) -> set[str]:
+        return {item["metadata"]["uid"] for item in self._way(service).workloads(service)}
 
     def _await_end(self, service: ServiceDefinition) -> None:
         left: list[str] = []

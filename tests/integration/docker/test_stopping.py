@@ -11,7 +11,7 @@ import pytest
 
 from tests.fixtures.docker_bench import STUBBORN, Bench, eventually, service
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 def test_who_cannot_hear_the_signal_is_not_waited_for(bench: Bench) -> None:
@@ -65,7 +65,7 @@ def test_what_somebody_paused_and_hears_nothing_is_killed_after_the_timeout(benc
     bench.api.pause(seen.id)
     begin = time.monotonic()
     bench.driver.stop(stubborn, bench.see(stubborn))
-    assert 0.9 < time.monotonic() - begin < 8
+    assert 0.9 < time.monotonic() - begin < 60
     assert not bench.see(stubborn).instances
 
 

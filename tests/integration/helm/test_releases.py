@@ -20,7 +20,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 
-from tests.integration.helm.conftest import CHART
+from tests.fixtures.helm import CHART
 
 pytestmark = pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="no cluster: KUBECONFIG is not set")
 
@@ -96,7 +96,7 @@ def interrupted(releases: HelmReleases, context, definition: ServiceDefinition) 
     assert process.stdin is not None
     process.stdin.write(json.dumps({"image": NEVER_READY}))
     process.stdin.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not any(revision.is_pending for revision in releases.history(definition)):
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -66,7 +66,7 @@ def as_installer(bench: Bench, folder: Path) -> KubernetesDriver:
     account = f"/api/v1/namespaces/{bench.namespace}/serviceaccounts/provisioning-installer/token"
     asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
     token = bench.api.request("POST", account, service="test", body=asked)["status"]["token"]
-    settings = bench.api.client.configuration
+    settings = bench.api.official().configuration
     path = kubeconfig(settings.host, folder, token)
     document = json.loads(path.read_text())
     document["clusters"][0]["cluster"]["certificate-authority"] = settings.ssl_ca_cert

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import threading
 import time
 
 import pytest
-from ansible_collections.provisioning.platform.plugins.module_utils import _process
+from ansible_collections.provisioning.platform.plugins.module_utils import _process, _wait
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
     PrerequisiteError,
@@ -29,11 +30,11 @@ def test_a_service_that_ends_at_once_fails_with_its_exit_code_and_its_last_words
         command="sh",
         args=["-c", "echo loading; echo no such table >&2; exit 3"],
         health={"type": "tcp", "port": platform.ports["a"]},
-        startup={"timeout": 20},
+        startup={"timeout": 600},
     )
     begin = time.monotonic()
     outcomes = platform.start(a=broken)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 240
     assert outcomes["a"].result == "failed"
     assert outcomes["a"].reason.endswith("exited with code 3; its last words: loading / no such table")
     assert results(outcomes) == {"a": "failed", "b": "cancelled", "c": "cancelled"}
@@ -41,6 +42,22 @@ def test_a_service_that_ends_at_once_fails_with_its_exit_code_and_its_last_words
     assert (status.status, status.last_error) == ("failed", outcomes["a"].reason)
     without_check = service("unchecked", command="sh", args=["-c", "exit 3"])
     assert platform.start("unchecked", unchecked=without_check)["unchecked"].reason.endswith("exited with code 3")
+
+
+def test_a_service_that_does_not_do_its_work_is_told_as_one_that_failed(platform: Platform, monkeypatch) -> None:
+    monkeypatch.setattr(_wait, "_VERIFY_SECONDS", 0.1)
+    url = f"http://127.0.0.1:{platform.ports['a']}/nothing"
+    a = web("a", port=platform.ports["a"], verify=[{"type": "http", "url": url}])
+    b = web("b", port=platform.ports["b"], verify=[{"type": "tcp", "port": platform.ports["b"]}])
+    platform.start("a", "b", a=a, b=b)
+    platform.events.clear()
+    assert [result.healthy for result in platform.manager().verify(["a", "b"])["a"]] == [False]
+    (told,) = platform.events
+    assert (told.kind, told.service, told.data["action"]) == ("service.failed", "a", "verify")
+    assert told.data["error"].startswith("does not do its work: not healthy within 0.1 s: ")
+    assert f"{url} answered 404" in told.data["error"]
+    audited = [json.loads(line) for line in (platform.folder / "audit.jsonl").read_text().splitlines()][-1]
+    assert (audited["action"], audited["service"], audited["result"]) == ("verify", "a", "failed")
 
 
 def test_a_missing_binary_is_known_before_anything_is_touched(platform: Platform) -> None:
@@ -83,12 +100,18 @@ def test_a_full_disk_is_one_clear_error_and_what_runs_goes_on() -> None:
 
 def test_a_cancelled_run_ends_soon_and_says_what_was_begun(platform: Platform) -> None:
     never = web(
-        "b", ["a"], port=platform.ports["b"], health={"type": "tcp", "port": free_port()}, startup={"timeout": 60}
+        "b", ["a"], port=platform.ports["b"], health={"type": "tcp", "port": free_port()}, startup={"timeout": 600}
     )
     cancelled = threading.Event()
-    threading.Timer(0.5, cancelled.set).start()
+
+    def cancel() -> None:
+        while not any((event.kind, event.service) == ("service.started", "b") for event in platform.events):
+            time.sleep(0.01)
+        cancelled.set()
+
+    threading.Thread(target=cancel, daemon=True).start()
     begin = time.monotonic()
     outcomes = platform.start(b=never, options=Options(cancelled=cancelled))
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 240
     assert results(outcomes) == {"a": "healthy", "b": "cancelled", "c": "cancelled"}
     assert outcomes["b"].reason == "started, but not waited for: the run was cancelled"

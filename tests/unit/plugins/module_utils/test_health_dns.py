@@ -50,7 +50,7 @@ def _name_server(answer: Callable[[bytes], bytes | None]) -> Iterator[int]:
 
 
 def _dns(port: int, name: str = "gitea.provisioning.local", **settings: Any) -> HealthResult:
-    return check_health(DnsVerification(type="dns", name=name, port=port, **{"timeout": 5.0, **settings}))
+    return check_health(DnsVerification(type="dns", name=name, port=port, **{"timeout": 60.0, **settings}))
 
 
 @pytest.mark.parametrize(

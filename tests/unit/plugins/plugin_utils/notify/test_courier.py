@@ -119,6 +119,19 @@ def test_retry_after_is_honoured(script, clock):
     assert report == DeliveryReport(delivered=2)
 
 
+@pytest.mark.parametrize(("passed", "delivered"), [(0.0, True), (9.5, False)])
+def test_what_has_passed_since_the_run_ended_is_part_of_the_time_for_the_end(script, clock, passed, delivered):
+    script.begin()
+    script.fail()
+    with Receiver(answers=("429",)) as receiver:
+        courier = make(script, receiver, clock)
+        assert courier.look()
+        clock.now += passed
+        report = courier.finish(10.0)
+    assert (report.undelivered == 0) is delivered
+    assert clock.now <= 10.0
+
+
 def test_no_retry_is_made_when_none_is_wanted(script, clock):
     script.begin()
     script.fail()
