@@ -159,7 +159,7 @@ def _need(status: ServiceStatus, *, is_task: bool) -> Need:
 def _not_here(manager: Manager, name: str) -> Need:
     hosts = manager.settings.elsewhere.get(name)
     if hosts:
-        return Need(name, "elsewhere", f"is on {', '.join(hosts)}", "Ask there, with --inventory.")
+        return Need(name, "elsewhere", f"is on {', '.join(hosts)}", "Name an inventory with that host: --inventory.")
     return Need(name, "missing", "is not installed", "Name it in deployment.services, and install.")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: operation
 short_description: Say whether an operation can go ahead, and start what it needs
-version_added: 1.1.0
+version_added: 1.0.0
 description:
   - Looks at the services that an operation of the configuration requires, and starts those that do not run, if the
     operation allows it.

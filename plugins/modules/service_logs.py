@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: service_logs
 short_description: Return what services have written
-version_added: 1.1.0
+version_added: 1.0.0
 description:
   - Returns the output of services of a host, as their engine or their log files have it.
 options:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: update
 short_description: Bring what is installed to new versions, one service at a time
-version_added: 1.1.0
+version_added: 1.0.0
 description:
   - Updates services one after the other, in the order of their dependencies. Each must be healthy and do its work
     before the next one's turn.

@@ -44,10 +44,10 @@ def find_configuration(
     :raises ConfigurationError: the file named is not there, or two files lie side by side.
     """
     if given is not None:
-        return _named(given, f"--config {given}")
+        return _named(given, f"--config {given}", what=str(given))
     if environ.get(VARIABLE):
         path = Path(environ[VARIABLE])
-        return _named(path, f"{VARIABLE}={path}")
+        return _named(path, f"{VARIABLE}={path}", what=f"{VARIABLE}={path}")
     here = folder or Path()
     present = [here / name for name in FILES if (here / name).is_file()]
     if len(present) > 1:
@@ -81,11 +81,11 @@ def find_work_dir(
     return Found(_work_dir_in(path, environ), f"the work dir of {by}")
 
 
-def _named(path: Path, by: str) -> tuple[Path, str]:
-    if path.is_file() or path.is_fifo() or path.is_char_device():
+def _named(path: Path, by: str, *, what: str) -> tuple[Path, str]:
+    if path.exists() and not path.is_dir():
         return path, by
-    why = "is a folder" if path.is_dir() else "there is no such file"
-    raise ConfigurationError(Problem(by, why, "Name a configuration; provisioning-run sample prints one."))
+    why = "is a folder" if path.is_dir() else "cannot be read: No such file or directory"
+    raise ConfigurationError(Problem(what, why, "Name a configuration; provisioning-run sample prints one."))
 
 
 def _work_dir_in(path: Path, environ: Mapping[str, str]) -> Path:

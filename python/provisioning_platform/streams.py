@@ -10,6 +10,36 @@ import sys
 from typing import TextIO
 
 
+class Output:
+    """Standard output that outlives its reader: once it cannot be written, lines are dropped and the run goes on.
+
+    That is said once on standard error, unless it is a pipe whose reader has had enough.
+
+    :ivar is_open: whether it can be written.
+    :ivar is_broken: whether it cannot, and nobody wanted that.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.is_open = True
+        self.is_broken = False
+
+    def line(self, text: str) -> None:
+        """Write a line at once."""
+        if not self.is_open:
+            return
+        try:
+            self._stream.write(f"{_encodable(text, self._stream)}\n")
+            self._stream.flush()
+        except OSError as error:
+            self.is_open = False
+            discard(self._stream)
+            if not isinstance(error, BrokenPipeError):
+                self.is_broken = True
+                why = error.strerror or error
+                complain(f"warning: standard output: cannot be written: {why}. The rest of it is left out.")
+
+
 def open_standard_streams() -> None:
     """Put the null device in the place of standard streams that are closed, so that no file of ours comes there."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
@@ -36,3 +66,8 @@ def discard(stream: TextIO) -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, errors="replace").decode(encoding)

@@ -10,10 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    ConfigurationError,
+    Problem,
+    ProvisioningError,
+)
 
+from ..exit_codes import ExitCode
 from .context import Request
 from .lazy import PlainCommand
+from .options import complete_form
+from .output import Form
 from .wording import HELP, block
 
 P = ParamSpec("P")
@@ -22,7 +29,10 @@ Command = Callable[Concatenate[Request, P], int]
 
 _COMMON: Mapping[str, tuple[Any, Any]] = {
     "output": (
-        Annotated[str | None, typer.Option("--output", "-o", metavar="FORM", help="table, json or yaml.")],
+        Annotated[
+            str | None,
+            typer.Option("--output", "-o", metavar="FORM", autocompletion=complete_form, help="table, json or yaml."),
+        ],
         None,
     ),
     "as_json": (Annotated[bool, typer.Option("--json", help="The same as --output json.")], False),
@@ -68,8 +78,7 @@ def command(
         def run(**given: Any) -> None:
             context = given.pop("context")
             request = Request.of(context.obj or {}, **{option: given.pop(option) for option in common})
-            work = function if request.inventory is None else _for_hosts(name, on_hosts)
-            raise typer.Exit(work(request, **given))  # type: ignore[call-arg]
+            raise typer.Exit(_called(lambda: _work(request, name, function, on_hosts)(request, **given), request))
 
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         shared = [
@@ -91,11 +100,25 @@ def command(
     return register
 
 
-def _for_hosts(name: str, on_hosts: str) -> Callable[..., int]:
-    """Return what does a command's work on the hosts of an inventory.
+def _called(work: Callable[[], int], request: Request) -> int:
+    """Return a command's exit code; an error is told to programs in the form they asked for, too."""
+    try:
+        code = work()
+    except ProvisioningError as error:
+        if request.form is not Form.TABLE:
+            problems = [vars(problem) for problem in error.problems]
+            request.printer().show({"error": {"kind": error.kind, "problems": problems}}, list)
+        raise
+    return code or (ExitCode.FAILED if request.printer().is_broken else ExitCode.OK)
 
-    :raises ConfigurationError: the command works on this host alone.
+
+def _work(request: Request, name: str, here: Callable[..., int], on_hosts: str) -> Callable[..., int]:
+    """Return what does a command's work: here, or on the hosts of the inventory that was named.
+
+    :raises ConfigurationError: hosts were named, and the command works on this one alone.
     """
+    if request.inventory is None:
+        return here
     if not on_hosts:
         remedy = "Run it on the host, or leave the option out."
         raise ConfigurationError(Problem("--inventory", f"is not for {name}, which works on this host alone", remedy))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,10 @@ class Request:
 
     def printer(self) -> Printer:
         """Return who writes the answer."""
+        return self._printer
+
+    @functools.cached_property
+    def _printer(self) -> Printer:
         return Printer(self.form)
 
     def found(self) -> Found:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,17 @@ class Seen:
         """Return the exit code; a host that could not be asked counts more than what is seen on others."""
         return self.hosts.verdict() or looking.verdict(self.found, self.services, asked=asked)
 
+    def show(self, request: Request, document: Any, lines: Callable[[Printer], list[str]]) -> None:
+        """Write an answer, unless no host gave one, and say what went wrong.
+
+        :param document: it as JSON types.
+        :param lines: it for people.
+        """
+        if self.statuses or not self.hosts.verdict():
+            printer = self.printer(request.printer())
+            printer.show(document, lambda: lines(printer))
+        self.hosts.complain()
+
     def document(self, **more: Any) -> dict[str, Any]:
         """Return it as JSON types."""
         services = [{"host": host, **one.to_dict()} for host, one in self.statuses]
@@ -98,47 +109,43 @@ def merged(documents: Sequence[Mapping[str, Any]]) -> dict[str, ServiceDefinitio
 def status(request: Request, services: Sequence[str] | None = None) -> int:
     """Show the status of services."""
     seen = look(request, services or (), "Looking at the services")
-    printer = seen.printer(request.printer())
-    printer.show(
+    seen.show(
+        request,
         seen.document(),
-        lambda: [*looking.status_lines(printer, seen.found), "", *looking.summed_up(seen.found, seen.services)],
+        lambda printer: [*looking.status_lines(printer, seen.found), "", *looking.summed_up(seen.found, seen.services)],
     )
-    seen.hosts.complain()
     return seen.verdict(services or ())
 
 
 def details(request: Request, services: Sequence[str] | None = None) -> int:
     """Show all that is known of services."""
     seen = look(request, services or (), "Looking at the services")
-    printer = request.printer()
 
-    def lines() -> list[str]:
+    def lines(printer: Printer) -> list[str]:
         shown = []
         for host, one in seen.statuses:
             first, *rest = looking.detail_lines(printer, one, seen.services)
             shown += [f"{first}  on {host}" if seen.hosts.are_several else first, *rest, ""]
         return shown[:-1]
 
-    printer.show(seen.document(), lines)
-    seen.hosts.complain()
+    seen.show(request, seen.document(), lines)
     return seen.verdict(services or ())
 
 
 def health(request: Request, services: Sequence[str] | None = None) -> int:
     """Check the health of services now."""
     seen = look(request, services or (), "Checking the health of the services")
-    printer = seen.printer(request.printer())
     code = seen.verdict(services or ())
     document = {
         "work_dir": seen.hosts.work_dir(),
         "healthy": code is ExitCode.OK,
         "services": [{"host": host, **looking.health_document(one)} for host, one in seen.statuses],
     }
-    printer.show(
+    seen.show(
+        request,
         document,
-        lambda: [*looking.health_lines(printer, seen.found), "", *looking.summed_up(seen.found, seen.services)],
+        lambda printer: [*looking.health_lines(printer, seen.found), "", *looking.summed_up(seen.found, seen.services)],
     )
-    seen.hosts.complain()
     return code
 
 
@@ -150,13 +157,11 @@ def list_services(request: Request, *, running: bool = False) -> int:
     seen = look(request, (), "Looking at the services", health=False)
     chosen = [(host, one) for host, one in seen.statuses if not running or one.status in ("running", "starting")]
     seen = Seen(seen.hosts, seen.services, chosen)
-    printer = seen.printer(request.printer())
     document = {
         "work_dir": seen.hosts.work_dir(),
         "services": [{"host": host, **looking.list_document(one, seen.services)} for host, one in chosen],
     }
-    printer.show(document, lambda: looking.list_lines(printer, seen.found, seen.services))
-    seen.hosts.complain()
+    seen.show(request, document, lambda printer: looking.list_lines(printer, seen.found, seen.services))
     return seen.hosts.verdict()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    ConfigurationError,
     PrerequisiteError,
     Problem,
     ProvisioningError,
@@ -217,8 +218,16 @@ def _sort(event: Mapping[str, Any], hosts: dict[str, Host]) -> None:
 
 
 def located(inventory: str) -> str:
-    """Return an inventory as Ansible finds it from any folder; a list of hosts such as ``a,b,`` stays as it is."""
-    return str(Path(inventory).absolute()) if Path(inventory).exists() else inventory
+    """Return an inventory as Ansible finds it from any folder; a list of hosts such as ``a,b,`` stays as it is.
+
+    :raises ConfigurationError: it is neither.
+    """
+    if Path(inventory).exists():
+        return str(Path(inventory).absolute())
+    if "," not in inventory:
+        remedy = "Name a file, or hosts with a comma after each: host1,host2,"
+        raise ConfigurationError(Problem(f"--inventory {inventory}", "there is no such file", remedy))
+    return inventory
 
 
 def _place(request: Request) -> dict[str, str]:

@@ -218,7 +218,7 @@ def detail_lines(printer: Printer, one: ServiceStatus, services: Mapping[str, Se
         ("required", "yes" if one.required else "no"),
         ("needs", ", ".join(needs)),
         ("needed by", ", ".join(name for name, other in services.items() if one.name in other.depends_on)),
-        ("started as", one.reason),
+        ("reason", one.reason),
         ("restarts", str(one.restarts) if one.restarts else ""),
         ("last error", one.last_error or ""),
     )

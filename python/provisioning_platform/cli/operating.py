@@ -24,8 +24,9 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 
 from ..cancellation import Cancellation, on_signals
 from ..exit_codes import ExitCode, of_signal
-from ..progress import Output, Progress, Silent, choose
+from ..progress import Progress, Silent, choose
 from ..run_state import RunView
+from ..streams import Output
 from ..summary import brief
 from ..text import count
 from ..text import names as phrase
@@ -188,7 +189,7 @@ def headline(operation: str, outcomes: Mapping[str, Outcome]) -> str:
     untouched = sum(not one.changed for one in outcomes.values() if one.is_well)
     parts = [f"{count(changed, 'service')} {word}"]
     if untouched:
-        parts.append(f"{untouched} {'were' if untouched > 1 else 'was'} so already")
+        parts.append(f"{untouched} left as {'they were' if untouched > 1 else 'it was'}")
     for result in ("failed", "skipped", "cancelled"):
         bad = [name for name, one in outcomes.items() if one.result == result]
         parts += [f"{len(bad)} {result} ({phrase(bad)})"] if bad else []

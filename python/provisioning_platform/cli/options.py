@@ -13,7 +13,9 @@ def complete_services(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the names of installed services that begin with what was typed; nothing where there are none."""
     from .completing import installed_services
 
-    return [name for name in installed_services(_options(ctx)) if name.startswith(incomplete)]
+    given = ctx.params.get("services") or ()
+    known = installed_services(_options(ctx))
+    return [name for name in known if name.startswith(incomplete) and name not in given]
 
 
 def complete_operations(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -23,10 +25,15 @@ def complete_operations(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in known_operations(_options(ctx)) if name.startswith(incomplete)]
 
 
-def _options(context: typer.Context) -> dict[str, Any]:
-    before = context.obj if isinstance(context.obj, dict) else {}
-    given = {key: value for key, value in context.params.items() if value is not None}
-    return {**before, **given}
+def complete_form(incomplete: str) -> list[str]:
+    """Return the forms of output that begin with what was typed."""
+    return [form for form in ("table", "json", "yaml") if form.startswith(incomplete)]
+
+
+def _options(context: Any) -> dict[str, Any]:
+    """Return the options that stand on the line, those before the command among them."""
+    before = _options(context.parent) if context.parent is not None else {}
+    return {**before, **{key: value for key, value in context.params.items() if value is not None}}
 
 
 Names = Annotated[

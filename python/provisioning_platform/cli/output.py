@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TextIO
 
-from ..progress import Output
-from ..streams import complain
+from ..streams import Output, complain
 from ..text import table
 
 
@@ -58,6 +57,11 @@ class Printer:
     def is_open(self) -> bool:
         """Whether anybody still reads what is written."""
         return self._output.is_open
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether what was written is lost."""
+        return self._output.is_broken
 
     @property
     def width(self) -> int | None:

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
+import queue
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 
 _FOLLOWED_TAIL = 10
+_SETTLE_SECONDS = 0.3
 _NEVER = float("-inf")
 #: Colours of services, in turns: those that are read well on light and dark ground.
 _COLOURS = ("36", "33", "35", "32", "34", "31")
@@ -53,7 +57,7 @@ def show_logs(request: Request, names: Sequence[str], *, follow: bool, since: st
     width = max(len(name) for name in chosen)
     colours = colours_of(chosen)
     with leave_on_interrupt():
-        for line in together(sources, follow=True, tail=None) if follow else merged(sources):
+        for line in followed(sources) if follow else merged(sources):
             write_line(printer, line, name_width=width if len(chosen) > 1 else 0, colour=colours[line.service])
             if not printer.is_open:
                 return ExitCode.OK  # whoever reads this has had enough
@@ -84,6 +88,40 @@ def parse_tail(text: str | None, *, follow: bool, is_since: bool) -> int | None:
 def merged(sources: Iterable[Source]) -> Iterator[LogLine]:
     """Yield the lines of all sources, oldest first; a line without a time stays behind the one before it."""
     return heapq.merge(*(source() for source in sources), key=lambda line: line.time or 0.0)
+
+
+def followed(sources: Sequence[Source], *, settle: float = _SETTLE_SECONDS) -> Iterator[LogLine]:
+    """Yield the lines of all sources: what there is already by time, what is written from then on as it comes.
+
+    :param settle: seconds without a line after which all is there that there was.
+    """
+    found: queue.SimpleQueue[LogLine | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in together(sources, follow=True, tail=None):
+            found.put(line)
+        found.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    before, is_over = _there_already(found, settle)
+    yield from sorted(before, key=lambda line: line.time or 0.0)
+    while not is_over and (line := found.get()) is not None:
+        yield line
+
+
+def _there_already(found: queue.SimpleQueue[LogLine | None], settle: float) -> tuple[list[LogLine], bool]:
+    """Take lines until none comes for a moment, or several moments have gone; return whether all sources have ended."""
+    lines: list[LogLine] = []
+    deadline = time.monotonic() + settle * 5
+    while (left := min(settle, deadline - time.monotonic())) > 0:
+        try:
+            line = found.get(timeout=left)
+        except queue.Empty:
+            break
+        if line is None:
+            return lines, True
+        lines.append(line)
+    return lines, False
 
 
 def dated(lines: Iterable[LogLine]) -> Iterator[LogLine]:

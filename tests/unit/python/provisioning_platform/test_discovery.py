@@ -57,9 +57,11 @@ def message(**given: object) -> str:
 
 
 def test_what_cannot_be_told_is_an_error_that_names_it(folder: Path) -> None:
-    assert message(config=Path("nope.toml")).startswith("--config nope.toml: there is no such file.")
-    assert message(config=folder).startswith(f"--config {folder}: is a folder.")
-    assert message(environ={"PROVISIONING_CONFIG": "x.yml"}).startswith("PROVISIONING_CONFIG=x.yml: there is no such")
+    assert message(config=Path("nope.toml")).startswith("nope.toml: cannot be read: No such file or directory. Name")
+    assert message(config=folder).startswith(f"{folder}: is a folder.")
+    assert message(environ={"PROVISIONING_CONFIG": "x.yml"}).startswith(
+        "PROVISIONING_CONFIG=x.yml: cannot be read: No such"
+    )
     assert message(config=Path("a"), work_dir=Path("b")).startswith("--work-dir: excludes --config.")
     assert "work_dir: is not a text" in message(config=write(folder / "b.yml", "[1]"))
     assert "cannot be the work dir" in message(config=write(folder / "c.toml", "relative"))
