@@ -89,7 +89,7 @@ sanity: dev-venv ## ansible-test sanity
 
 benchmark: test-packages dev-venv ## measure this beside its rivals; takes a quarter of an hour on a quiet machine
 	@export $(IN_DEV) DOCKER_CONFIG="$$(tools/compose.sh $(BIN)/python)"; \
-	for program in core cli processes playbook containers; do \
+	for program in core cli logs processes playbook containers; do \
 		python tools/with_docker.py python -m benchmarks.$$program; \
 	done
 

@@ -26,6 +26,7 @@ from ._errors import DriverError, PrerequisiteError, Problem, os_problem, raise_
 from ._events import Emitter, Sink
 from ._goals import goals_for
 from ._health import HealthResult
+from ._log_settings import rotation_of
 from ._model import ServiceDefinition, ServiceOperation
 from ._moves import Moves
 from ._notes import Notes
@@ -315,7 +316,7 @@ class Manager:
             moves.leave(goals, self._emit)
             self._take_away(decided, renew or {})
             self._notes.definitions(decided)
-            self._rotate_logs()
+            self.rotate_logs()
             skip = {**decided.unavailable, **given.skip}
             outcomes = _converge.converge(
                 self._services,
@@ -368,13 +369,22 @@ class Manager:
             ]
             raise_if_any(blocking, PrerequisiteError)
 
-    def _rotate_logs(self) -> None:
-        for path in self.work_dir.logs.glob("*.log"):
+    def rotate_logs(self) -> list[str]:
+        """Rotate the logs of processes that are due, while these write; return the names of the logs.
+
+        A log that cannot be rotated is a warning among the events, and no reason to leave services alone.
+        """
+        rotated = []
+        for path in sorted(self.work_dir.logs.glob("*.log")):
+            name = _logs.service_of(path)
+            settings = self._services[name].logs if name in self._services else None
             try:
-                _logs.rotate(path)
-            except OSError as error:  # a log that cannot be shortened is no reason to leave services alone
+                if _logs.rotate(path, rotation_of(settings)):
+                    rotated.append(path.stem)
+            except OSError as error:
                 problem = os_problem(str(path), error)
-                self._emit(events.SERVICE_WARNING, service=path.stem, reason=str(problem))
+                self._emit(events.SERVICE_WARNING, service=name, reason=str(problem))
+        return rotated
 
     def clean(self, *, purge: bool = False) -> list[str]:
         """Take away what the services shared and nothing uses any more; return its names.

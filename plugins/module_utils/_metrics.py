@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, get_args
 
 from ._exposition import Metric, Sample, counter, exposition, gauge, state_samples
 
 STATUSES = ("absent", "stopped", "paused", "starting", "running", "failed", "unreachable", "unknown")
 
-# How a service stands with the supervisor, in the words of ``_watch``. Down: it waits for its next restart; failed: given
-# up, its budget is spent; idle: it is not wanted, or somebody has put it to rest.
+# How a service stands with the supervisor, in the words of ``_watch``. Down: it waits for its next restart; failed: it
+# was given up, its budget is spent; idle: it is not wanted, or somebody has put it to rest.
 Supervision = Literal["new", "starting", "healthy", "unhealthy", "down", "failed", "idle"]
 
 # How an installation stands or ended.
@@ -98,14 +98,15 @@ class InstallationSample:
     """The last installation.
 
     :param progress: from 0 to 1.
-    :param started_at: unix time in seconds; so is ``finished_at``, nothing while it goes on.
+    :param started_at: unix time in seconds, nothing where it is not known; so is ``finished_at``, nothing while it goes
+        on.
     :param current_step: of the seven, e.g. ``wait-for-services``; empty where none is under way.
     """
 
     installation_id: str
     result: Result
     progress: float
-    started_at: float
+    started_at: float | None = None
     finished_at: float | None = None
     platform: str = ""
     profile: str = ""
@@ -140,6 +141,15 @@ def render(snapshot: Snapshot) -> str:
             *of_installation(snapshot.installation),
         ]
     )
+
+
+def render_for_file(snapshot: Snapshot) -> str:
+    """Return a snapshot as Prometheus' text, for node-exporter's textfile collector.
+
+    It has nothing that another file or node-exporter itself shows, for which all would be refused: nothing of the
+    process, and nothing of the installation, which is in the file of who installs.
+    """
+    return render(replace(snapshot, started_at=None, installation=None))
 
 
 def of_publisher(name: str, version: str, started_at: float | None) -> Iterable[Metric]:
@@ -238,7 +248,7 @@ def of_installation(installation: InstallationSample | None) -> Iterable[Metric]
         "profile": installation.profile,
         "step": installation.current_step,
     }
-    ended = installation.finished_at
+    began, ended = installation.started_at, installation.finished_at
     yield gauge("provisioning_installation_info", "The last installation.", [(info, 1)])
     yield gauge(
         "provisioning_installation_progress_ratio",
@@ -253,7 +263,7 @@ def of_installation(installation: InstallationSample | None) -> Iterable[Metric]
     yield gauge(
         "provisioning_installation_started_timestamp_seconds",
         "Unix time at which the last installation began.",
-        [({}, installation.started_at)],
+        _known([({}, installation.started_at)]),
     )
     yield gauge(
         "provisioning_installation_finished_timestamp_seconds",
@@ -263,7 +273,7 @@ def of_installation(installation: InstallationSample | None) -> Iterable[Metric]
     yield gauge(
         "provisioning_installation_duration_seconds",
         "How long the last installation took; absent while it goes on.",
-        _known([({}, None if ended is None else max(0.0, ended - installation.started_at))]),
+        _known([({}, None if ended is None or began is None else max(0.0, ended - began))]),
     )
 
 

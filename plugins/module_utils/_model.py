@@ -16,9 +16,10 @@ from ._fields import STRICT as _STRICT
 from ._fields import Scalar
 from ._fields import described as _described
 from ._model_kubernetes import HelmChart, KubernetesDeployment
+from ._model_logs import LogSettings
 from ._model_restarts import RestartLimits
 
-__all__ = ["HelmChart", "KubernetesDeployment", "RestartLimits", "Scalar"]
+__all__ = ["HelmChart", "KubernetesDeployment", "LogSettings", "RestartLimits", "Scalar"]
 
 Mode = Literal["binary", "docker", "compose", "kubernetes", "remote"]
 Condition = Literal["started", "healthy", "completed"]
@@ -321,6 +322,7 @@ class ServiceDefinition:
         default_factory=StartupConfig, metadata={"description": "How it is started and stopped."}
     )
     resources: ResourceLimits = field(default_factory=ResourceLimits, metadata={"description": "Its limits."})
+    logs: LogSettings | None = _described("When the log of its process is rotated, and what is kept.")
     secrets: dict[str, SecretSpec] = _described("Secrets it needs, by name.", {})
     config: list[ConfigFile] = _described("Its configuration files.", [])
     variables: dict[str, Any] = _described("Values for its templates: ${self.NAME} and {{ variables.NAME }}.", {})

@@ -37,6 +37,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.checks impor
     variable_name_problems,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.mode_checks import mode_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.monitoring import log_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_address
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import shown, suggestion
 
@@ -67,6 +68,7 @@ def definition_problems(service: ServiceDefinition) -> list[Problem]:
         *_health(service),
         *_startup(service),
         *_resources(service),
+        *log_problems(f"{service.name}.logs", service.logs),
         *_secrets(service),
         *_config(service),
     ]

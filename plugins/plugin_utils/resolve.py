@@ -26,6 +26,10 @@ from ansible_collections.provisioning.platform.plugins.module_utils._settings im
 from ansible_collections.provisioning.platform.plugins.plugin_utils.cluster import cluster_warnings
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.elsewhere import secrets_elsewhere
+from ansible_collections.provisioning.platform.plugins.plugin_utils.monitoring import (
+    metrics_clashes,
+    with_log_settings,
+)
 from ansible_collections.provisioning.platform.plugins.plugin_utils.operations import (
     built_in_operations,
     operation_problems,
@@ -126,7 +130,9 @@ def resolve(
     placement = resolver.placement
     here = resolver.for_host({name: services[name] for name in startup_order(services)})
     rendered = {name: resolver.rendered(service, services) for name, service in here.items()}
-    raise_if_any(resolver.problems, ConfigurationError)
+    clashes = metrics_clashes(config.deployment.metrics, rendered)
+    raise_if_any([*resolver.problems, *clashes], ConfigurationError)
+    rendered = with_log_settings(rendered, config.deployment.logs)
     on_cluster = cluster_warnings(rendered, config.deployment.platform)
     elsewhere = {name: list(hosts) for name, hosts in placement.hosts.items() if not placement.is_here(name)}
     documents = [env_vars, *(to_dict(service, sparse=True) for service in rendered.values())] if elsewhere else []

@@ -35,6 +35,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model
 from ansible_collections.provisioning.platform.plugins.plugin_utils.definition_checks import definition_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.elsewhere import for_host
 from ansible_collections.provisioning.platform.plugins.plugin_utils.manifests import Render
+from ansible_collections.provisioning.platform.plugins.plugin_utils.monitoring import supervisors
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory, Placement
 from ansible_collections.provisioning.platform.plugins.plugin_utils.platform_checks import platform_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.render import Renderer, TemplateEnvironment
@@ -185,7 +186,7 @@ class Resolver:
                 service,
                 environment=self._environment(folder),
                 document=self._seen_by_templates(service, book),
-                deployment=self._surroundings.deployment(),
+                deployment={**self._surroundings.deployment(), "supervisors": self._supervisors(service, services)},
                 services=services,
                 reach=lambda name, port: book(name, port, f"{service.name}.config"),
                 spread=lambda name: replica_addresses(
@@ -199,6 +200,10 @@ class Resolver:
             return renderer.render(template)
 
         return render
+
+    def _supervisors(self, asker: ServiceDefinition, services: Mapping[str, ServiceDefinition]) -> list[str] | None:
+        deployment = self._config.deployment
+        return supervisors(place_of(asker), asker.name, deployment, services, self._placement)
 
     def _place(self, drafts: Iterable[ServiceDefinition]) -> None:
         hosts = {}

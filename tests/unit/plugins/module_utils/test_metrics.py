@@ -17,6 +17,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._metrics imp
     Snapshot,
     Supervision,
     render,
+    render_for_file,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._status import ServiceStatus
 
@@ -177,3 +178,10 @@ def test_numbers_are_written_as_prometheus_reads_them(value, text):
 def test_texts_and_labels_are_escaped_and_never_spoil_the_rest():
     text = exposition([counter("a_total", "back\\slash\nline", [({"x": 'q"b\\n\nz\udc80'}, 1)])])
     assert text == ('# HELP a_total back\\\\slash\\nline\n# TYPE a_total counter\na_total{x="q\\"b\\\\n\\nz?"} 1\n')
+
+
+def test_a_file_for_node_exporter_has_nothing_that_another_one_shows():
+    text = render_for_file(FULL)
+    assert "process_start_time_seconds" not in text
+    assert "provisioning_installation_" not in text
+    assert "provisioning_service_up{" in text
