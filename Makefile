@@ -28,9 +28,9 @@ TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-c
 	prometheus prometheus-alertmanager postgresql
 
 # What `make test` makes, the longest first: as many at a time as there are processors.
-SECTIONS := integration e2e molecule sanity unit lint types docs
+SECTIONS := integration e2e molecule chaos sanity unit lint types docs
 
-.PHONY: help run uninstall test lint types docs site unit integration e2e molecule sanity benchmark format clean \
+.PHONY: help run uninstall test lint types docs site unit integration e2e chaos molecule sanity benchmark format clean \
 	image run-venv dev-venv test-packages
 
 help: ## list what can be made
@@ -80,6 +80,9 @@ integration: dev-venv ## tests against real engines, servers and processes
 e2e: dev-venv ## whole installations
 	@$(IN_DEV) $(BIN)/python -m pytest tests/e2e
 
+chaos: dev-venv ## services killed at random under the supervisor; PROVISIONING_CHAOS_SECONDS=600 for long
+	@$(IN_DEV) $(BIN)/python -m pytest tests/chaos
+
 molecule: test-packages dev-venv ## molecule scenarios: one for each mode, and for each container engine
 	@$(IN_DEV) $(BIN)/python tools/with_docker.py \
 		molecule --base-config .config/molecule/config.yml test --all
@@ -89,7 +92,7 @@ sanity: dev-venv ## ansible-test sanity
 
 benchmark: test-packages dev-venv ## measure this beside its rivals; takes a quarter of an hour on a quiet machine
 	@export $(IN_DEV) DOCKER_CONFIG="$$(tools/compose.sh $(BIN)/python)"; \
-	for program in core cli logs processes playbook containers; do \
+	for program in core cli logs processes playbook containers supervisor; do \
 		python tools/with_docker.py python -m benchmarks.$$program; \
 	done
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ def result_of(platform: Platform) -> dict[str, Any]:
         "provisioning_path": config.provisioning_path,
         "auto_generate_secrets": config.deployment.auto_generate_secrets,
         "supervise": config.deployment.supervise,
+        "metrics": asdict(config.deployment.metrics) if config.deployment.metrics else {},
         "awaited": list(platform.awaited),
         "secrets_elsewhere": platform.secrets_elsewhere,
     }

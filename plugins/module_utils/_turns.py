@@ -9,6 +9,7 @@ second lock around the first, by which it is known, and whoever finds that one h
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 from ._errors import BusyError
@@ -17,13 +18,16 @@ from ._state import locked
 
 _RUN = "run.lock"
 _SUPERVISOR = "supervisor-acts.lock"
+#: Seconds that a run waits for the supervisor: as long as stopping a slow service takes, and not for ever.
+_PATIENCE = 120.0
+_PAUSE = 0.02
 
 
 @contextlib.contextmanager
 def my_turn(layout: WorkDir) -> Iterator[None]:
     """Be the one run for the block; wait for the supervisor, should it be the one that is at it.
 
-    :raises BusyError: another run is in progress; the message has its pid.
+    :raises BusyError: another run is in progress, or the supervisor does not come to an end; the message has the pid.
     """
     with contextlib.ExitStack() as held:
         is_last_try = False
@@ -59,10 +63,18 @@ def is_taken(layout: WorkDir) -> bool:
 
 
 def _waited_for_supervisor(layout: WorkDir) -> bool:
-    """Wait until the supervisor has ended what it does; return whether it did anything."""
-    try:
-        with locked(layout.locks / _SUPERVISOR):
-            return False
-    except BusyError:
-        with locked(layout.locks / _SUPERVISOR, wait=True):
-            return True
+    """Wait until the supervisor has ended what it does; return whether it did anything.
+
+    :raises BusyError: it does not come to an end.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    has_waited = False
+    while True:
+        try:
+            with locked(layout.locks / _SUPERVISOR):
+                return has_waited
+        except BusyError:
+            if time.monotonic() > deadline:
+                raise
+        has_waited = True
+        time.sleep(_PAUSE)

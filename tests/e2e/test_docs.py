@@ -103,6 +103,6 @@ def test_a_change_recreates_the_page_and_restarts_its_visitor(example):
 def test_it_is_taken_away_again(example):
     ran = example.playbook("uninstall", work_dir=str(example.work_dir), purge=True)
     assert ran.returncode == 0
-    assert changed(ran) == 2
+    assert changed(ran) == 3
     assert example.leftovers() == []
     assert not example.work_dir.exists()

@@ -84,7 +84,7 @@ class Platform:
             "installation_id": "e2e",
             "work_dir": str(self.work_dir),
             "registry": ["services.yml"],
-            "deployment": {"services": [{"name": name, "enabled": False} for name in PROFILE]},
+            "deployment": {"supervise": False, "services": [{"name": name, "enabled": False} for name in PROFILE]},
             **self.settings,
         }
         path = self.folder / "platform.yml"

@@ -13,6 +13,8 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+#: Holds the version; beside the packages, so that no module is in its way.
+VERSION_FILE = "ansible_collections/provisioning/platform/VERSION"
 _PLUGINS = Path(__file__).parents[2]
 _NAME = "ansible_collections.provisioning.platform.plugins"
 _PROGRAM = f"{_NAME}.plugin_utils.supervisor.program"
@@ -43,7 +45,8 @@ def sources() -> Mapping[str, bytes]:
         while folder := folder.rpartition("/")[0]:
             folders.add(folder)
     packages = {f"{folder}/__init__.py" for folder in folders}
-    return {"__main__.py": _MAIN.encode(), **dict.fromkeys(sorted(packages - found.keys()), b""), **_sorted(found)}
+    empty = dict.fromkeys(sorted(packages - found.keys()), b"")
+    return {"__main__.py": _MAIN.encode(), VERSION_FILE: _version().encode(), **empty, **_sorted(found)}
 
 
 def digest() -> str:
@@ -68,6 +71,16 @@ def archive() -> bytes:
         for path, content in sources().items():
             packed.writestr(zipfile.ZipInfo(path, _LONG_AGO), content, zipfile.ZIP_DEFLATED)
     return stream.getvalue()
+
+
+def _version() -> str:
+    """Return the version of the collection, which is told in one file of a checkout, and another of a release."""
+    for name, pattern in (("galaxy.yml", r"^version:\s*(\S+)"), ("MANIFEST.json", r'"version":\s*"([^"]+)"')):
+        path = _PLUGINS.parent / name
+        found = re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE) if path.is_file() else None
+        if found:
+            return found[1].strip("\"'")
+    return ""
 
 
 def _imported(name: str, text: str) -> Iterator[str]:

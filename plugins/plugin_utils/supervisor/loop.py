@@ -17,6 +17,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Emitter, Sink
 from ansible_collections.provisioning.platform.plugins.module_utils._health import HealthResult
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal, Plan
 from ansible_collections.provisioning.platform.plugins.module_utils._supervision import Restart, Supervision
@@ -69,6 +70,13 @@ class Supervisor:
         self._ending = True
         self._cancelled.set()
         self._eyes.wake()
+
+    def definition(self, name: str) -> ServiceDefinition:
+        """Return the definition of a service.
+
+        :raises ConfigurationError: there is no such service any more.
+        """
+        return self._installed.manager.definition(name)
 
     def run(self) -> None:
         """Supervise until :meth:`stop`, or until the installation is gone."""

@@ -97,6 +97,10 @@ def _run(layout: WorkDir) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_asked: supervisor.stop())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if settings.metrics:
+            from ansible_collections.provisioning.platform.plugins.plugin_utils.supervisor.publisher import Publisher
+
+            stack.enter_context(Publisher(supervisor, layout, settings.metrics, _log))
         _supervised.write_record(layout, settings)
         _log(f"supervises {layout.root}")
         supervisor.run()
