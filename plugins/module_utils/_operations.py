@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ._converge import Options, Outcome
+from ._drivers._base import ABSENT
 from ._errors import BusyError, PrerequisiteError, Problem, raise_if_any
 from ._graph import Services, tasks, unknown_service
 from ._manager import Manager
 from ._model import ServiceOperation
+from ._plan import Goal
 from ._preflight import check_required_services
 from ._settings import Operation
 from ._status import ServiceStatus
@@ -85,6 +87,26 @@ def operate(manager: Manager, operation: ServiceOperation, options: Options | No
     return manager.converge(manager.goals_of(operation), options, removal="asked to remove")[1]
 
 
+def look_ahead(
+    manager: Manager, goals: Mapping[str, Goal], asked: Collection[str], *, keep_going: bool = False
+) -> tuple[dict[str, Problem], list[Problem]]:
+    """Look for what is in the way of a start before anything is touched.
+
+    :param goals: what services are to be.
+    :param asked: those that were named, which are needed therefore; without any, those that are required.
+    :param keep_going: whether the rest is to be started though something needed cannot be.
+    :return: the services that cannot be started, each with its first problem, and warnings.
+    :raises PrerequisiteError: something that is needed cannot be started.
+    """
+    seen = manager.observe(list(goals))[0]
+    coming = [name for name, goal in goals.items() if goal == "restarted" or not seen.get(name, ABSENT).is_up]
+    report = manager.preflight([name for name in coming if manager.definition(name).is_ours])
+    needed = [name for name in report.services if name in asked or (not asked and manager.definition(name).required)]
+    blocking = [] if keep_going else [problem for name in needed for problem in report.services[name]]
+    raise_if_any(list(dict.fromkeys([*report.platform, *blocking])), PrerequisiteError)
+    return report.unavailable(), report.warnings
+
+
 def auto_start_required_services(
     manager: Manager, needed: Collection[str], *, may_start: bool = True
 ) -> dict[str, Outcome]:
@@ -101,7 +123,9 @@ def auto_start_required_services(
     raise_if_any([Problem(name, "is needed and does not run", f"Start {name}.") for name in stuck], PrerequisiteError)
     if not found["missing"]:
         return {}
-    outcomes = operate(manager, ServiceOperation(operation="start", services=tuple(found["missing"])))
+    operation = ServiceOperation(operation="start", services=tuple(found["missing"]))
+    skip, _warnings = look_ahead(manager, manager.goals_of(operation), found["missing"])
+    outcomes = operate(manager, operation, Options(skip=skip))
     bad = [outcome for outcome in outcomes.values() if not outcome.is_well]
     raise_if_any([Problem(o.service, o.reason, o.remedy) for o in bad], PrerequisiteError)
     return outcomes

@@ -16,6 +16,7 @@ from hatchling.builders.wheel import WheelBuilder
 ROOT = Path(__file__).parents[2]
 COLLECTION = "ansible_collections/provisioning/platform"
 COMMANDS = [
+    "provisioning",
     "provisioning-run",
     "provisioning-orchestrator",
     "provisioning-control-center",

@@ -10,17 +10,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options, Outcome
-from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import ABSENT
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
     PrerequisiteError,
     Problem,
-    raise_if_any,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceOperation
+from ansible_collections.provisioning.platform.plugins.module_utils._operations import look_ahead
 
 from ..cancellation import Cancellation, on_signals
 from ..exit_codes import ExitCode, of_signal
@@ -76,9 +75,11 @@ def operate(request: Request, operation: ServiceOperation, *, keep_going: bool =
     with on_signals(stop), Showing(request, operation.operation) as showing:
         manager = request.manager(operation.services, sinks=[showing.event], thorough=operation.operation == "stop")
         goals = _goals(manager, operation)
-        skip = {}
+        skip: dict[str, Problem] = {}
         if operation.operation != "stop":
-            skip = _unavailable(manager, goals, operation.services, keep_going=keep_going, note=showing.note)
+            skip, warnings = look_ahead(manager, goals, operation.services, keep_going=keep_going)
+            for warning in warnings:
+                showing.note(warning)
         options = Options(fail_fast=not keep_going, skip=skip, cancelled=stop.event)
         outcomes = manager.converge(goals, options)[1]
     _tell(request, manager, operation, outcomes)
@@ -139,29 +140,6 @@ def _goals(manager: Manager, operation: ServiceOperation) -> dict[str, Goal]:
         return manager.goals_of(operation)
     except PrerequisiteError as error:
         raise PrerequisiteError(*(dataclasses.replace(one, remedy=STOP_REMEDY) for one in error.problems)) from None
-
-
-def _unavailable(
-    manager: Manager, goals: Mapping[str, Goal], asked: Collection[str], *, keep_going: bool, note: Any
-) -> dict[str, Problem]:
-    """Look before anything is touched; return the services that cannot be started, each with its first problem.
-
-    :raises PrerequisiteError: something that was asked for, or is required, cannot be started.
-    """
-    seen = manager.observe(list(goals))[0]
-    coming = [name for name, goal in goals.items() if goal == "restarted" or not seen.get(name, ABSENT).is_up]
-    report = manager.preflight([name for name in coming if manager.definition(name).is_ours])
-    for warning in report.warnings:
-        note(warning)
-    needed = [name for name in report.services if name in asked or (not asked and manager.definition(name).required)]
-    blocking = [*report.platform, *(problem for name in needed for problem in report.services[name])]
-    raise_if_any([] if keep_going else _distinct(blocking), PrerequisiteError)
-    return report.unavailable()
-
-
-def _distinct(problems: Sequence[Problem]) -> list[Problem]:
-    """Leave out what is said already."""
-    return list(dict.fromkeys(problems))
 
 
 def _tell(request: Request, manager: Manager, operation: ServiceOperation, outcomes: Mapping[str, Outcome]) -> None:

@@ -150,13 +150,9 @@ def since_then(lines: Iterable[LogLine], begin: float) -> Iterator[LogLine]:
 
 def _source(manager: Manager, name: str, begin: float, *, follow: bool, tail: int | None, bad: list[Problem]) -> Source:
     def read() -> Iterator[LogLine]:
-        # What is followed is shown at once, in the order in which it comes.
-        wanted = tail if begin == _NEVER else None
-        lines = dated(manager.logs(name, follow=follow, tail=wanted))
+        lines = dated(manager.logs(name, follow=follow, tail=tail))
         if begin != _NEVER:
             lines = _after(lines, begin) if follow else since_then(lines, begin)
-        if begin != _NEVER and tail is not None and not follow:
-            lines = iter(list(lines)[-tail:] if tail else [])
         try:
             yield from lines
         except ProvisioningError as error:

@@ -17,12 +17,15 @@ CODES = (
     "  3  prerequisites are not met: nothing installed, a port taken, another run in progress,",
     "     a service to be stopped is needed by others",
     "  4  it holds but for services that are not required",
+    "  5  an update failed, and the former version is back",
+    " 10  platform update --check: there is something to update",
     "130  interrupted (Ctrl-C); 143 terminated",
 )
 
 FINDING = (
     "Which installation: that of --config or PROVISIONING_CONFIG, else of ./provisioning.toml, ./provisioning.yml or "
-    "./provisioning.yaml, else that in ~/.provisioning. Of a configuration only work_dir is read."
+    "./provisioning.yaml, else that in ~/.provisioning. Of a configuration only work_dir is read, but by "
+    "validate and update."
 )
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation, Settings
 
-from tests.fixtures.command import Command, Ended
+from tests.fixtures.command import PROGRAM, Command, Ended
 from tests.fixtures.small_platform import Platform
 
 BACKUP = {"backup": Operation(requires=["a", "c"])}
@@ -25,7 +26,10 @@ class Pair:
         self.folder = folder
         self.one, self.two = Platform(folder / "one"), Platform(folder / "two")
         self.one.definitions = {"a": self.one.definitions["a"]}
-        self.two.definitions = {"c": self.two.definitions["c"], "b": free_of_needs(self.two)}
+        self.two.definitions = {
+            "c": self.two.definitions["c"],
+            "b": dataclasses.replace(self.two.definitions["b"], depends_on={}),
+        }
         self.one.start()
         self.two.start()
         for platform, others in ((self.one, {"b": ["two"], "c": ["two"]}), (self.two, {"a": ["one"]})):
@@ -36,19 +40,18 @@ class Pair:
         self.inventory.write_text(json.dumps({"platform": {"hosts": hosts}}))
 
     def __call__(self, *words: str) -> Ended:
-        command = Command(self.folder, ANSIBLE_CONFIG="", HOME=str(self.folder))
-        command.line = lambda *more: [*Command(self.folder).line()[:3], *more]  # type: ignore[method-assign]
-        return command(*words, "--inventory", str(self.inventory))
+        return OnHosts(self.folder, HOME=str(self.folder))(*words, "--inventory", str(self.inventory))
 
     def close(self) -> None:
         self.one.close()
         self.two.close()
 
 
-def free_of_needs(platform: Platform):  # type: ignore[no-untyped-def]
-    import dataclasses
+class OnHosts(Command):
+    """Calls the command for what the inventory says."""
 
-    return dataclasses.replace(platform.definitions["b"], depends_on={})
+    def line(self, *words: str) -> list[str]:
+        return [*PROGRAM, *words]
 
 
 @pytest.fixture

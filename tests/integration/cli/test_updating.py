@@ -14,7 +14,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._converge im
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from provisioning_platform.cli.loading import load, settings_of
 
-from tests.fixtures.command import Command
+from tests.fixtures.command import PROGRAM, Command, Ended
 from tests.fixtures.installations import SERVICES
 
 
@@ -31,7 +31,6 @@ class Configured:
         manager = Manager(work_dir, platform.registry.services, settings_of(platform))
         manager.converge(dict.fromkeys(manager.services(), "started"))
         manager.save_settings()
-        self.provisioning = Command(work_dir)
 
     def write(self) -> None:
         """Write the configuration as it is wanted now."""
@@ -63,11 +62,19 @@ def configured(tmp_path: Path) -> Iterator[Configured]:
     found.close()
 
 
-def call(configured: Configured, *words: str) -> Any:
-    """Call the command by the configuration and not by the work dir."""
-    command = configured.provisioning
-    command.line = lambda *more: [*Command(configured.work_dir).line()[:3], *more]  # type: ignore[method-assign]
-    return command("--config", str(configured.file), *words)
+class ByConfiguration(Command):
+    """Calls the command for the installation that a configuration describes."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file.parent)
+        self.file = file
+
+    def line(self, *words: str) -> list[str]:
+        return [*PROGRAM, "--config", str(self.file), *words]
+
+
+def call(configured: Configured, *words: str) -> Ended:
+    return ByConfiguration(configured.file)(*words)
 
 
 def test_an_update_shows_what_it_would_do_does_it_and_goes_back_from_what_fails(configured: Configured) -> None:

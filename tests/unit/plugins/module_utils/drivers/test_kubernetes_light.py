@@ -1,0 +1,91 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which credentials for a cluster are plain enough to do without the official client."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._kubernetes_light import (
+    LightClient,
+    light_client,
+)
+
+from tests.fixtures.authority import Authority
+
+
+def client(
+    folder: Path, cluster: dict[str, Any], user: dict[str, Any], *, context: str | None = None, **env: str
+) -> LightClient | None:
+    document = {
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    file = folder / "kubeconfig"
+    file.write_text(json.dumps(document))
+    return light_client(file, context, make=lambda: pytest.fail("made"), env=env, connections=4)
+
+
+def test_a_token_is_shown_to_an_api_without_tls(tmp_path: Path) -> None:
+    found = client(tmp_path, {"server": "http://127.0.0.1:1/"}, {"token": "t0ken"}, context="x")
+    assert found is not None
+    assert found.configuration.host == "http://127.0.0.1:1"
+    (setting,) = found.configuration.auth_settings().values()
+    assert (setting["in"], setting["key"], setting["value"]) == ("header", "authorization", "Bearer t0ken")
+
+
+def test_certificates_are_taken_from_files_beside_it_and_from_itself(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue("client")
+    written = (tmp_path / "ca.pem", pair.certificate, pair.key)
+    inside = [base64.b64encode(path.read_bytes()).decode() for path in written]
+    server = {"server": "https://127.0.0.1:1"}
+    files = client(
+        tmp_path,
+        {**server, "certificate-authority": "ca.pem"},
+        {"client-certificate": str(pair.certificate), "client-key": str(pair.key)},
+    )
+    data = client(
+        tmp_path,
+        {**server, "certificate-authority-data": inside[0]},
+        {"client-certificate-data": inside[1], "client-key-data": inside[2]},
+    )
+    assert files is not None
+    assert data is not None
+    assert files.configuration.auth_settings() == {}
+
+
+_PLAIN = {"server": "http://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user", "context", "env"),
+    [
+        (_PLAIN, {"exec": {"command": "login"}}, None, {}),
+        (_PLAIN, {"tokenFile": "/t"}, None, {}),
+        (_PLAIN, {"auth-provider": {}}, None, {}),
+        ({**_PLAIN, "proxy-url": "http://p"}, {}, None, {}),
+        ({"server": "https://h", "insecure-skip-tls-verify": True}, {}, None, {}),
+        ({"server": "https://h"}, {"token": "t"}, None, {}),
+        ({"server": "https://h", "certificate-authority": "none.pem"}, {}, None, {}),
+        ({"server": "https://h", "certificate-authority-data": "bm9uZQ=="}, {}, None, {}),
+        ({"server": "h"}, {}, None, {}),
+        (_PLAIN, {}, "other", {}),
+        (_PLAIN, {}, None, {"HTTPS_PROXY": "http://p"}),
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_official_client(tmp_path, cluster, user, context, env):
+    assert client(tmp_path, cluster, user, context=context, **env) is None
+
+
+@pytest.mark.parametrize("text", ["", "[", "a: 1", "contexts: 1\ncurrent-context: x", "- 1"])
+def test_a_file_that_is_none_of_this_kind_is_left_to_it_too(tmp_path, text):
+    file = tmp_path / "kubeconfig"
+    file.write_text(text)
+    assert light_client(file, None, make=lambda: pytest.fail("made"), env={}, connections=4) is None
