@@ -168,6 +168,12 @@ def _startup(service: ServiceDefinition) -> Iterator[Problem]:
     path = f"{service.name}.startup"
     yield from positive_problems(f"{path}.timeout", service.startup.timeout, LONGEST_WAIT)
     yield from least_problems(f"{path}.stop_timeout", service.startup.stop_timeout, 0, LONGEST_WAIT)
+    limits = service.startup.limits
+    yield from least_problems(f"{path}.limits.burst", limits.burst, 1)
+    yield from positive_problems(f"{path}.limits.interval", limits.interval)
+    yield from least_problems(f"{path}.limits.delay", limits.delay, 0)
+    yield from least_problems(f"{path}.limits.max_delay", limits.max_delay, limits.delay)
+    yield from least_problems(f"{path}.limits.stable", limits.stable, 0)
     name = service.startup.stop_signal
     if name not in _SIGNALS:
         remedy = suggestion(name, _SIGNALS) or "E.g. SIGTERM."

@@ -31,6 +31,7 @@ RUN = "supervisor"
 _LONGEST_SLEEP = 10.0
 #: Seconds until the next look while somebody else is at it.
 _GIVE_WAY = 0.5
+_SECONDS_BETWEEN_ROTATIONS = 60.0
 
 
 class _Outdated(Exception):
@@ -62,6 +63,7 @@ class Supervisor:
         self._supervision = Supervision(now=clock())
         self._eyes = Eyes()
         self._ending = False
+        self._rotate_at = clock()
         self._cancelled = threading.Event()
         self._booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -98,6 +100,9 @@ class Supervisor:
             rest = _GIVE_WAY  # what is seen meanwhile is somebody's doing
         else:
             self._look(due, checked)
+            if now >= self._rotate_at:
+                self._rotate_at = now + _SECONDS_BETWEEN_ROTATIONS
+                self._installed.manager.rotate_logs()
             rest = min(rest, self._next_due() - self._clock())
         for name in self._eyes.wait(rest):
             if name in self._supervision.watches:
