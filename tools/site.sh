@@ -11,7 +11,10 @@ trap 'rm -rf "$pages"' EXIT
 # Where they lie in the repository, so that links between them lead to the same places.
 roles=$(cd roles && for page in */README.md; do echo "${page%/*} <roles/${page%.md}>"; done)
 awk -v roles="$roles" '{ print $0 == "@roles@" ? roles : $0 }' tools/site/index.md >"$pages/index.md"
-cp --parents docs/*.md CHANGELOG.md LICENSE roles/*/README.md roles/*/meta/service.yml examples/kubernetes/*.yml "$pages"
+cp --parents docs/*.md CHANGELOG.md LICENSE roles/*/README.md roles/*/meta/service.yml examples/kubernetes/*.yml examples/monitoring/* "$pages"
+# Where a Git host shows the folder, a site has none.
+# shellcheck disable=SC2016 # the backquotes are those of the pages
+sed -i 's|\[\(`examples/[a-z]*`\)\](\.\./examples/[a-z]*)|\1|g' "$pages"/docs/*.md
 
 mkdir "$pages/reference"
 said=$(ANSIBLE_COLLECTIONS_PATH="$PWD/playbooks/collections" antsibull-docs --config-file tools/site/antsibull-docs.cfg \

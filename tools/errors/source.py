@@ -104,6 +104,8 @@ class Source:
                 yield from self._pairs(module, "", why, remedy if name_of(call.func) == "Undefined" else None)
             elif name_of(call.func) == "fail_json":
                 yield from self._pairs(module, "", keyword(call, "msg"), None)
+            elif isinstance(call.func, ast.Attribute) and ast.unparse(call.func) == "parser.error" and call.args:
+                yield from self._pairs(module, "", call.args[0], None)
             elif name_of(call.func) == "HealthResult" and call.args and _is_false(call.args[0]):
                 yield from self._pairs(module, "", [*call.args, None][1], None)
         for value in module.results:
@@ -376,7 +378,7 @@ def _says_again(node: ast.expr) -> bool:
         return name_of(node.func) in ("join", "mask", "str", "strip")
     if isinstance(node, ast.JoinedStr):
         return not any(isinstance(part, ast.Constant) and says_something(str(part.value)) for part in node.values)
-    return isinstance(node, (ast.Attribute, ast.Subscript)) or name_of(node) in ("error", "problem", "text")
+    return isinstance(node, (ast.Attribute, ast.Subscript)) or name_of(node) in ("error", "problem", "text", "warning")
 
 
 def _all_parameters(function: Function) -> list[str]:

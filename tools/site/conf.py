@@ -22,6 +22,7 @@ html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
 nitpicky = True
+smartquotes = False  # quotes are part of commands and settings
 # The names that Git hosts give to headings.
 myst_heading_anchors = 4
 # What blocks of code on our pages call themselves.
