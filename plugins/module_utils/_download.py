@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -12,6 +13,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO
@@ -62,6 +64,32 @@ def remove(download: Download, folder: Path) -> None:
     if _fetched(target) is not None:
         target.unlink(missing_ok=True)
         _mark(target).unlink()
+
+
+@contextlib.contextmanager
+def kept(download: Download | None, folder: Path) -> Iterator[Callable[[], None]]:
+    """Keep what an artefact has put there while the block runs; what is given puts it back, without a network.
+
+    :param download: the artefact; none keeps nothing.
+    :raises OSError: it cannot be kept.
+    """
+    target = destination(download, folder) if download is not None else None
+    checksum = _fetched(target) if target is not None and target.exists() else None
+    if target is None or checksum is None:
+        yield lambda: None
+        return
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.") as copy:
+        shutil.copyfile(target, copy.name)
+
+        def put_back() -> None:
+            if _fetched(target) != checksum:
+                again = Path(f"{copy.name}.again")
+                shutil.copyfile(copy.name, again)
+                again.chmod(_EXECUTABLE)
+                again.replace(target)
+                write_atomically(_mark(target), checksum)
+
+        yield put_back
 
 
 def _mark(target: Path) -> Path:

@@ -7,6 +7,7 @@ Modules, the command line and the platform's own services come in here.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -98,6 +99,11 @@ class Manager:
         return manager
 
     # --- looking -----------------------------------------------------------------------------------------------------
+
+    @property
+    def drivers(self) -> Mapping[str, Driver]:
+        """The drivers of the services, by mode."""
+        return self._drivers
 
     def services(self) -> dict[str, ServiceDefinition]:
         """Return the definitions by name, in startup order."""
@@ -233,9 +239,9 @@ class Manager:
         :param removal: why what is to be absent goes, in words.
         :raises ConfigurationError: a name is unknown.
         """
-        return self._decide(goals, removal)[0]
+        return self._decide(goals, removal, {})[0]
 
-    def _decide(self, goals: Mapping[str, Goal], removal: str) -> tuple[Plan, Moves]:
+    def _decide(self, goals: Mapping[str, Goal], removal: str, renew: Mapping[str, str]) -> tuple[Plan, Moves]:
         self._known(goals)
         observed, unreachable = self.observe(goals)
         starting = {name for name, goal in goals.items() if goal in _COMING}
@@ -248,6 +254,8 @@ class Manager:
             is_coming = action.verb == "create" or (name in starting and not self._services[name].is_ours)
             if is_coming and (reason := moves.reason(name)) is not None:
                 actions[name] = dataclasses.replace(action, verb="create", reason=reason)
+            elif name in renew and name in starting and action.verb in ("none", "start"):
+                actions[name] = dataclasses.replace(action, verb="create", reason=renew[name])
         unavailable = {
             name: Problem(name, problem.why, problem.remedy)
             for name in goals
@@ -278,11 +286,15 @@ class Manager:
         *,
         announce: Callable[[Plan], None] = lambda plan: None,
         removal: str = NO_LONGER_WANTED,
+        renew: Mapping[str, str] | None = None,
+        is_locked: bool = False,
     ) -> tuple[Plan, dict[str, Outcome]]:
         """Bring services to their goals; return what was decided and what became of each service.
 
         :param announce: told what was decided before anything is touched.
         :param removal: why what is to be absent goes, in words.
+        :param renew: services that are to be made anew although their definition is the same, with the reason.
+        :param is_locked: whether the caller holds ``run.lock``, to converge several times with nobody in between.
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: a required service cannot run here and ``fail_fast`` is on; nothing was touched.
         :raises DriverError: something to be stopped or removed cannot be reached; nothing was touched.
@@ -291,12 +303,13 @@ class Manager:
         given = options or Options()
         if not goals:  # e.g. nothing is installed: even a lock would leave a work dir behind
             return self.plan(goals, removal=removal), {}
-        with locked(self.work_dir.locks / "run.lock"), self._notes:
-            decided, moves = self._decide(goals, removal)
+        with contextlib.nullcontext() if is_locked else locked(self.work_dir.locks / "run.lock"), self._notes:
+            decided, moves = self._decide(goals, removal, renew or {})
             decided = dataclasses.replace(decided, unavailable={**self._missed(decided), **decided.unavailable})
             self._refuse_blocked(decided, goals, given)
             announce(decided)
             moves.leave(goals, self._emit)
+            self._take_away(decided, renew or {})
             self._notes.definitions(decided)
             self._rotate_logs()
             skip = {**decided.unavailable, **given.skip}
@@ -315,6 +328,16 @@ class Manager:
             )
             self._notes.endings(goals, outcomes)
         return decided, outcomes
+
+    def _take_away(self, decided: Plan, renewed: Collection[str]) -> None:
+        """Take away what is to be made anew; its data stays."""
+        for name in renewed:
+            action, seen = decided.actions[name], decided.observed.get(name, ABSENT)
+            if action.verb == "create" and seen.exists and name not in decided.unavailable:
+                self._emit(events.SERVICE_STOPPING, service=name, reason=action.reason)
+                self._drivers[self._services[name].mode].remove(self._services[name], seen)
+                self._emit(events.SERVICE_REMOVED, service=name, reason=action.reason)
+                decided.observed[name] = ABSENT
 
     def _missed(self, decided: Plan) -> dict[str, Problem]:
         """Look once for what services that are to be started need of other hosts; those that miss something."""

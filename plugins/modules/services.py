@@ -158,6 +158,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module_mana
     plan_result,
     run_with_events,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._operations import look_ahead
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import NO_LONGER_WANTED, Goal, Plan
 
 ARGUMENTS: dict[str, Any] = {
@@ -217,11 +218,19 @@ def work(module: Module) -> dict[str, Any]:
     goals = in_round(module, manager, goals_of(module, manager))
     if module.check_mode:
         return plan_result(module, manager.plan(goals, removal=removal_of(module))) | rounds
+    asked = [name for name in module.params["names"] if name not in manager.settings.elsewhere]
+    in_the_way: dict[str, Problem] = {}
+    if module.params["services"] is None and not leaving:  # an installation has looked ahead in a step of its own
+        keep_going = not module.params["fail_fast"]
+        in_the_way, warnings = look_ahead(manager, goals, asked, keep_going=keep_going)
+        for warning in warnings:
+            module.warn(str(warning))
+    given = {name: Problem(name, p["why"], p.get("remedy", "")) for name, p in module.params["skip"].items()}
     options = Options(
         fail_fast=module.params["fail_fast"],
         wait=module.params["wait"],
         awaited=frozenset(module.params["awaited"]),
-        skip={name: Problem(name, p["why"], p.get("remedy", "")) for name, p in module.params["skip"].items()},
+        skip={**in_the_way, **given},
         cancelled=cancel_on_signals(),
     )
     if module.params["services"] is not None:

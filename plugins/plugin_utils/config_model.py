@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from ansible_collections.provisioning.platform.plugins.module_utils._fields import STRICT, described
 from ansible_collections.provisioning.platform.plugins.module_utils._model import Scalar
 from ansible_collections.provisioning.platform.plugins.module_utils._model_kubernetes import DEFAULT_NAMESPACE
+from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation
 
 PlatformName = Literal["Docker", "Podman", "Kubernetes", "OrbStack"]
 InstallationMode = Literal["Solo", "MultiUser", "CICD", "Enterprise"]
@@ -128,6 +129,7 @@ class UnattendedInstallConfig:
     )
     notifications: NotificationConfig | None = described("Whom to tell.", None)
     env_vars: dict[str, Scalar] = described("Environment variables that reach every service.", {})
+    operations: dict[str, Operation] = described("What is done with the platform, and the services that it takes.", {})
 
 
 TOP_LEVEL_KEYS = tuple(UnattendedInstallConfig.__dataclass_fields__)

@@ -160,19 +160,23 @@ def _load(options: Options) -> Installation:
     path, by = found
     if options.config is None:
         complain(f"note: the configuration is that of {by}.")
-    variables = _variables(options.variables)
+    variables = pairs(options.variables)
     return load_installation(path, variables=variables, on_hosts=options.inventory is not None)
 
 
-def _variables(given: Sequence[str]) -> dict[str, str]:
-    pairs = {}
+def pairs(given: Sequence[str]) -> dict[str, str]:
+    """Return variables that were given as ``NAME=VALUE``.
+
+    :raises ConfigurationError: one was not.
+    """
+    found = {}
     for one in given:
         name, equals, value = one.partition("=")
         if not equals or not name:
             why = "has no name before its =" if equals else "has no ="
             raise ConfigurationError(Problem(f"--var {one!r}", why, "Write --var NAME=VALUE."))
-        pairs[name] = value
-    return pairs
+        found[name] = value
+    return found
 
 
 def _warn(installation: Installation) -> None:

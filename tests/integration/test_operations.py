@@ -19,10 +19,12 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._operations import (
     auto_start_required_services,
+    check_operation,
     monitor,
     operate,
     readiness_report,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation, Settings
 
 SMALL = _logs.Rotation(size=4096, count=2)
 
@@ -78,6 +80,33 @@ def test_what_an_operation_needs_is_only_named_where_it_may_not_be_started(manag
         auto_start_required_services(manager, ["middle"], may_start=False)
     with pytest.raises(PrerequisiteError, match="nobody: there is no such service"):
         auto_start_required_services(manager, ["nobody"])
+    assert manager.running() == []
+
+
+def test_the_check_of_an_operation_starts_what_it_takes_if_it_may(manager: Manager) -> None:
+    backup = Operation(requires=["middle", "alone"], description="Save it")
+    looked = check_operation(manager, "backup", backup, start=False)
+    assert [(need.service, need.state) for need in looked.needs] == [("middle", "missing"), ("alone", "missing")]
+    assert not check_operation(manager, "backup", dataclasses.replace(backup, may_start=False)).can_go_ahead
+    assert manager.running() == []
+    first = check_operation(manager, "backup", backup)
+    assert first.can_go_ahead
+    assert [need.state for need in first.needs] == ["started", "started"]
+    again = check_operation(manager, "backup", backup).to_dict()
+    assert again["can_go_ahead"] is True
+    assert [need["state"] for need in again["needs"]] == ["ready", "ready"]
+
+
+def test_the_check_of_an_operation_says_what_keeps_it_from_going_ahead(tmp_path: Path) -> None:
+    services = {"broken": sleeper("broken", command="no-such-command"), "top": sleeper("top", "broken")}
+    manager = Manager(tmp_path / "work", services, Settings(elsewhere={"far": ["host2"]}))
+    found = check_operation(manager, "backup", Operation(requires=["top", "nobody", "far"]))
+    assert not found.can_go_ahead
+    assert [need.state for need in found.needs] == ["missing", "missing", "elsewhere"]
+    assert "broken" in found.needs[0].reason
+    assert "no-such-command" in found.needs[0].reason
+    assert found.needs[1].reason == "is not installed"
+    assert found.needs[2].reason == "is on host2"
     assert manager.running() == []
 
 

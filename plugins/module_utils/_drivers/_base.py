@@ -225,6 +225,30 @@ class Driver(ABC):
         """
         return None
 
+    def content(self, service: ServiceDefinition, observation: Observation) -> str:  # noqa: ARG002
+        """Return what exactly runs, where its name may come to mean something else: e.g. the id of its image.
+
+        :raises DriverError: the engine or API does not answer.
+        """
+        return ""
+
+    def newer(self, service: ServiceDefinition, content: str, *, fetch: bool = False) -> str:  # noqa: ARG002
+        """Say what is newer than what runs, though the definition is the same; nothing where nothing is known of.
+
+        :param content: what runs, as :meth:`content` returned it.
+        :param fetch: get it here first, if the definition wants that.
+        :raises DriverError: it cannot be had, or the engine or API does not answer.
+        """
+        return ""
+
+    def holding(self, service: ServiceDefinition, content: str) -> ServiceDefinition:  # noqa: ARG002
+        """Return a definition that goes on to mean what ran, though its name now means something else.
+
+        :param content: what ran, as :meth:`content` returned it.
+        :raises DriverError: the engine or API does not answer.
+        """
+        return service
+
     def execute(self, service: ServiceDefinition, check: CommandHealthCheck) -> tuple[int, str]:
         """Run a check's command inside the service; return exit code and output.
 

@@ -135,6 +135,30 @@ class DockerDriver(Driver):
             raise DriverError(Problem(service.name, "has no container that runs", f"Start {service.name}."))
         return _docker_output.execute(engine, found[0].id, service.name, check.command, check.timeout)
 
+    def content(self, service: ServiceDefinition, observation: Observation) -> str:
+        """Return the id of the image that its containers were made from.
+
+        :raises DriverError: no engine answers.
+        """
+        return self._images.of(self._connection.engine(), service.name, observation.id) if observation.id else ""
+
+    def newer(self, service: ServiceDefinition, content: str, *, fetch: bool = False) -> str:
+        """Say that its image's name means another image than the one that runs.
+
+        With ``pull: always`` the registry is asked, or with ``fetch`` the image pulled; otherwise what is on the engine
+        counts.
+
+        :raises DriverError: the image cannot be had, or no engine answers.
+        """
+        return self._images.newer(self._connection.engine(), service, content, fetch=fetch)
+
+    def holding(self, service: ServiceDefinition, content: str) -> ServiceDefinition:
+        """Return its definition with the id of an image, where the image's name now means another one.
+
+        :raises DriverError: no engine answers.
+        """
+        return self._images.holding(self._connection.engine(), service, content)
+
     # --- doing -------------------------------------------------------------------------------------------------------
 
     def prepare(self, services: Sequence[ServiceDefinition]) -> None:

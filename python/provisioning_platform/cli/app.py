@@ -40,6 +40,7 @@ PLATFORM = {
     "status": "platform_commands:app",
     "health": "platform_commands:app",
     "logs": "platform_commands:app",
+    "update": "update_command:app",
 }
 SERVICES = {
     "list": "service_commands:app",
@@ -49,6 +50,11 @@ SERVICES = {
     "restart": "service_commands:app",
     "health": "service_commands:app",
     "logs": "service_commands:app",
+    "check": "inspect_commands:app",
+    "dependencies": "inspect_commands:app",
+    "validate": "inspect_commands:app",
+    "readiness": "inspect_commands:app",
+    "monitor": "inspect_commands:app",
 }
 
 app = typer.Typer(cls=PlainGroup, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=HELP)
@@ -85,12 +91,15 @@ def provisioning(
     work_dir: Annotated[
         str | None, typer.Option("--work-dir", metavar="DIR", help="Its work dir, where there is no configuration.")
     ] = None,
+    inventory: Annotated[
+        str | None, typer.Option("--inventory", metavar="INV", help="Hosts of the platform elsewhere.")
+    ] = None,
     version: Annotated[  # noqa: ARG001  it has done its work by then
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
     """Keep the options that were given before a command; they hold for it too."""
-    context.obj = {"config": config, "work_dir": work_dir}
+    context.obj = {"config": config, "work_dir": work_dir, "inventory": inventory}
 
 
 def main() -> None:

@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import ProvisioningError
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    ConfigurationError,
+    Problem,
+    ProvisioningError,
+)
 
 from ..exit_codes import ExitCode
 from .context import Request
@@ -41,6 +46,13 @@ _COMMON: Mapping[str, tuple[Any, Any]] = {
         Annotated[str | None, typer.Option("--work-dir", metavar="DIR", help="Its work dir, in place of that.")],
         None,
     ),
+    "inventory": (
+        Annotated[
+            str | None,
+            typer.Option("--inventory", metavar="INV", help="Hosts of the platform elsewhere, as Ansible has them."),
+        ],
+        None,
+    ),
 }
 
 
@@ -50,25 +62,28 @@ def new_app() -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str, *examples: str, short_help: str, keys: str = ""
+    app: typer.Typer, name: str, *examples: str, short_help: str, keys: str = "", on_hosts: str = ""
 ) -> Callable[[Command[P]], Command[P]]:
     """Register a function as a command, with the options that all have; it gets them as its :class:`Request`.
 
     :param app: where to.
     :param examples: commands that work when pasted where the profile solo is installed.
     :param keys: what the JSON document holds, in words.
+    :param on_hosts: what does its work with ``--inventory``: ``module:function``, the module in this package, called as
+        the command is. Without it there is no such option.
     """
+    common = {option: kind for option, kind in _COMMON.items() if on_hosts or option != "inventory"}
 
     def register(function: Command[P]) -> Command[P]:
         def run(**given: Any) -> None:
             context = given.pop("context")
-            request = Request.of(context.obj or {}, **{option: given.pop(option) for option in _COMMON})
-            raise typer.Exit(_called(lambda: function(request, **given), request))  # type: ignore[call-arg]
+            request = Request.of(context.obj or {}, **{option: given.pop(option) for option in common})
+            raise typer.Exit(_called(lambda: _work(request, name, function, on_hosts)(request, **given), request))
 
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         shared = [
             inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-            for option, (kind, default) in _COMMON.items()
+            for option, (kind, default) in common.items()
         ]
         first = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
         parameters = [first, *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *shared]
@@ -96,3 +111,18 @@ def _called(work: Callable[[], int], request: Request) -> int:
             request.printer().show({"error": {"kind": error.kind, "problems": problems}}, list)
         raise
     return code or (ExitCode.FAILED if request.printer().is_broken else ExitCode.OK)
+
+
+def _work(request: Request, name: str, here: Callable[..., int], on_hosts: str) -> Callable[..., int]:
+    """Return what does a command's work: here, or on the hosts of the inventory that was named.
+
+    :raises ConfigurationError: hosts were named, and the command works on this one alone.
+    """
+    if request.inventory is None:
+        return here
+    if not on_hosts:
+        remedy = "Run it on the host, or leave the option out."
+        raise ConfigurationError(Problem("--inventory", f"is not for {name}, which works on this host alone", remedy))
+    module, _, function = on_hosts.partition(":")
+    work: Callable[..., int] = getattr(importlib.import_module(f".{module}", __package__), function)
+    return work

@@ -27,5 +27,20 @@ def installed_services(options: Mapping[str, Any]) -> list[str]:
         return []
 
 
+def known_operations(options: Mapping[str, Any]) -> list[str]:
+    """Return the names of the operations of what is installed.
+
+    :param options: as for :func:`installed_services`.
+    """
+    from ansible_collections.provisioning.platform.plugins.module_utils._settings import read_settings
+
+    config, work_dir = (_path(options.get(name)) for name in ("config", "work_dir"))
+    try:
+        found = find_work_dir(config=config, work_dir=work_dir)
+        return sorted(read_settings(WorkDir(found.work_dir)).operations)
+    except (ProvisioningError, OSError):
+        return []
+
+
 def _path(value: Any) -> Path | None:
     return Path(value) if value else None

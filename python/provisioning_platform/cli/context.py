@@ -32,6 +32,7 @@ class Request:
     form: Form = Form.TABLE
     config: Path | None = None
     work_dir: Path | None = None
+    inventory: str | None = None
 
     @classmethod
     def of(
@@ -42,6 +43,7 @@ class Request:
         as_json: bool,
         config: str | None,
         work_dir: str | None,
+        inventory: str | None = None,
     ) -> Request:
         """Return what is asked.
 
@@ -58,7 +60,8 @@ class Request:
         form = Form.JSON if as_json else Form(output or Form.TABLE)
         if config is None and work_dir is None:
             config, work_dir = before.get("config"), before.get("work_dir")
-        return cls(form, Path(config) if config else None, Path(work_dir) if work_dir else None)
+        hosts = inventory or before.get("inventory")
+        return cls(form, Path(config) if config else None, Path(work_dir) if work_dir else None, hosts)
 
     def printer(self) -> Printer:
         """Return who writes the answer."""

@@ -50,17 +50,7 @@ def health(request: Request, names: Sequence[str]) -> int:
     document = {
         "work_dir": str(manager.work_dir.root),
         "healthy": code is ExitCode.OK,
-        "services": [
-            {
-                "name": one.name,
-                "health": one.health,
-                "status": one.status,
-                "reason": one.health_reason or explanation(one),
-                "duration_ms": one.health_duration_ms,
-                "required": one.required,
-            }
-            for one in found
-        ],
+        "services": [health_document(one) for one in found],
     }
     printer.show(document, lambda: [*health_lines(printer, found), "", *summary(found, manager)])
     return code
@@ -78,19 +68,29 @@ def list_services(request: Request, *, running: bool) -> int:
     services = manager.services()
     document = {
         "work_dir": str(manager.work_dir.root),
-        "services": [
-            {
-                "name": one.name,
-                "mode": one.mode,
-                "status": one.status,
-                "required": one.required,
-                "address": one.address,
-                "depends_on": list(services[one.name].depends_on),
-                "description": one.description,
-            }
-            for one in found
-        ],
+        "services": [list_document(one, services) for one in found],
     }
+    printer.show(document, lambda: list_lines(printer, found, services))
+    return ExitCode.OK
+
+
+def list_document(one: ServiceStatus, services: Mapping[str, ServiceDefinition]) -> dict[str, Any]:
+    """Return an entry of the list as JSON types."""
+    return {
+        "name": one.name,
+        "mode": one.mode,
+        "status": one.status,
+        "required": one.required,
+        "address": one.address,
+        "depends_on": list(services[one.name].depends_on),
+        "description": one.description,
+    }
+
+
+def list_lines(
+    printer: Printer, found: Sequence[ServiceStatus], services: Mapping[str, ServiceDefinition]
+) -> list[str]:
+    """Return the list as a table."""
     header = ("SERVICE", "MODE", "STATUS", "REQUIRED", "NEEDS", "DESCRIPTION")
     rows = [
         (
@@ -103,8 +103,7 @@ def list_services(request: Request, *, running: bool) -> int:
         )
         for one in found
     ]
-    printer.show(document, lambda: printer.table(header, rows))
-    return ExitCode.OK
+    return printer.table(header, rows)
 
 
 def _look(request: Request, names: Sequence[str], doing: str) -> tuple[Manager, list[ServiceStatus]]:
@@ -179,6 +178,18 @@ def document_of(manager: Manager, found: Sequence[ServiceStatus]) -> dict[str, A
     return {"work_dir": str(manager.work_dir.root), "services": [one.to_dict() for one in found]}
 
 
+def health_document(one: ServiceStatus) -> dict[str, Any]:
+    """Return a check of health as JSON types."""
+    return {
+        "name": one.name,
+        "health": one.health,
+        "status": one.status,
+        "reason": one.health_reason or explanation(one),
+        "duration_ms": one.health_duration_ms,
+        "required": one.required,
+    }
+
+
 def health_lines(printer: Printer, found: Sequence[ServiceStatus]) -> list[str]:
     """Return the table of a check of health."""
     rows = [
@@ -223,6 +234,15 @@ def detail_lines(printer: Printer, one: ServiceStatus, services: Mapping[str, Se
 def summary(found: Sequence[ServiceStatus], manager: Manager) -> list[str]:
     """Return a sentence that sums up, and where the platform's other services are."""
     services = manager.services()
+    lines = summed_up(found, services)
+    elsewhere = [name for name in manager.settings.elsewhere if name not in services]
+    if elsewhere:
+        lines.append(f"On other hosts, and seen with --inventory only: {', '.join(elsewhere)}.")
+    return lines
+
+
+def summed_up(found: Sequence[ServiceStatus], services: Mapping[str, ServiceDefinition]) -> list[str]:
+    """Return a sentence that sums up."""
     well = [one for one in found if is_well(one) or _has_completed(one, services)]
     parts = [f"{len(well)} of {count(len(found), 'service')} well"]
     idle = [one.name for one in found if one not in well and not is_expected(one, services)]
@@ -231,11 +251,7 @@ def summary(found: Sequence[ServiceStatus], manager: Manager) -> list[str]:
     parts += [f"required and not well: {', '.join(required)}"] if required else []
     parts += [f"not well, and not required: {', '.join(others)}"] if others else []
     parts += [f"not meant to start by itself: {', '.join(idle)}"] if idle else []
-    lines = ["; ".join(parts) + "."]
-    elsewhere = [name for name in manager.settings.elsewhere if name not in services]
-    if elsewhere:
-        lines.append(f"On other hosts, and seen with --inventory only: {', '.join(elsewhere)}.")
-    return lines
+    return ["; ".join(parts) + "."]
 
 
 def _has_completed(one: ServiceStatus, services: Mapping[str, ServiceDefinition]) -> bool:

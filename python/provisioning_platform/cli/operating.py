@@ -10,17 +10,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options, Outcome
-from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import ABSENT
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
     PrerequisiteError,
     Problem,
-    raise_if_any,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceOperation
+from ansible_collections.provisioning.platform.plugins.module_utils._operations import look_ahead
 
 from ..cancellation import Cancellation, on_signals
 from ..exit_codes import ExitCode, of_signal
@@ -38,6 +37,10 @@ if TYPE_CHECKING:
     from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
     from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
     from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal
+
+
+#: What to do where others need what is to be stopped.
+STOP_REMEDY = "Stop those too: --with-dependents. Or stop it all the same: --force."
 
 
 def start(request: Request, names: Sequence[str], *, keep_going: bool) -> int:
@@ -68,13 +71,15 @@ def operate(request: Request, operation: ServiceOperation, *, keep_going: bool =
 
     :param keep_going: start what can be started, though something that is needed cannot.
     """
-    stop = _Stop()
-    with on_signals(stop), _Showing(request, operation.operation) as showing:
+    stop = Stop()
+    with on_signals(stop), Showing(request, operation.operation) as showing:
         manager = request.manager(operation.services, sinks=[showing.event], thorough=operation.operation == "stop")
         goals = _goals(manager, operation)
-        skip = {}
+        skip: dict[str, Problem] = {}
         if operation.operation != "stop":
-            skip = _unavailable(manager, goals, operation.services, keep_going=keep_going, note=showing.note)
+            skip, warnings = look_ahead(manager, goals, operation.services, keep_going=keep_going)
+            for warning in warnings:
+                showing.note(warning)
         options = Options(fail_fast=not keep_going, skip=skip, cancelled=stop.event)
         outcomes = manager.converge(goals, options)[1]
     _tell(request, manager, operation, outcomes)
@@ -83,7 +88,7 @@ def operate(request: Request, operation: ServiceOperation, *, keep_going: bool =
     return _verdict(manager, operation, outcomes)
 
 
-class _Stop(Cancellation):
+class Stop(Cancellation):
     """A request to stop: the first lets what has begun come to its end, the second leaves it."""
 
     def __init__(self) -> None:
@@ -91,6 +96,7 @@ class _Stop(Cancellation):
         self.event = threading.Event()
 
     def request(self, signal_number: int = signal.SIGINT) -> None:
+        """Ask for the end; asked again, leave at once."""
         super().request(signal_number)
         self.event.set()
         if self.is_urgent:
@@ -100,7 +106,7 @@ class _Stop(Cancellation):
             os._exit(of_signal(signal_number))
 
 
-class _Showing:
+class Showing:
     """Shows on standard error what happens: in place on a terminal, as lines elsewhere."""
 
     def __init__(self, request: Request, operation: str) -> None:
@@ -110,7 +116,7 @@ class _Showing:
             self._progress = Silent()
         self.warnings: list[str] = []
 
-    def __enter__(self) -> _Showing:
+    def __enter__(self) -> Showing:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -133,26 +139,7 @@ def _goals(manager: Manager, operation: ServiceOperation) -> dict[str, Goal]:
     try:
         return manager.goals_of(operation)
     except PrerequisiteError as error:
-        remedy = "Stop those too: --with-dependents. Or stop it all the same: --force."
-        raise PrerequisiteError(*(dataclasses.replace(one, remedy=remedy) for one in error.problems)) from None
-
-
-def _unavailable(
-    manager: Manager, goals: Mapping[str, Goal], asked: Collection[str], *, keep_going: bool, note: Any
-) -> dict[str, Problem]:
-    """Look before anything is touched; return the services that cannot be started, each with its first problem.
-
-    :raises PrerequisiteError: something that was asked for, or is required, cannot be started.
-    """
-    seen = manager.observe(list(goals))[0]
-    coming = [name for name, goal in goals.items() if goal == "restarted" or not seen.get(name, ABSENT).is_up]
-    report = manager.preflight([name for name in coming if manager.definition(name).is_ours])
-    for warning in report.warnings:
-        note(warning)
-    needed = [name for name in report.services if name in asked or (not asked and manager.definition(name).required)]
-    blocking = [] if keep_going else [problem for name in needed for problem in report.services[name]]
-    raise_if_any(list(dict.fromkeys([*report.platform, *blocking])), PrerequisiteError)
-    return report.unavailable()
+        raise PrerequisiteError(*(dataclasses.replace(one, remedy=STOP_REMEDY) for one in error.problems)) from None
 
 
 def _tell(request: Request, manager: Manager, operation: ServiceOperation, outcomes: Mapping[str, Outcome]) -> None:
@@ -169,7 +156,7 @@ def outcome_lines(printer: Printer, operation: str, outcomes: Mapping[str, Outco
     """Return a table of what became of services, and a sentence that sums it up."""
     if not outcomes:
         return ["Nothing to do."]
-    rows = [(name, one.result, one.reason if one.is_well else brief(one.reason)) for name, one in outcomes.items()]
+    rows = [(one.service, one.result, one.reason if one.is_well else brief(one.reason)) for one in outcomes.values()]
     return [*printer.table(("SERVICE", "RESULT", "REASON"), rows), "", headline(operation, outcomes)]
 
 

@@ -18,6 +18,13 @@ def complete_services(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in known if name.startswith(incomplete) and name not in given]
 
 
+def complete_operations(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of operations that begin with what was typed; nothing where nothing is installed."""
+    from .completing import known_operations
+
+    return [name for name in known_operations(_options(ctx)) if name.startswith(incomplete)]
+
+
 def complete_form(incomplete: str) -> list[str]:
     """Return the forms of output that begin with what was typed."""
     return [form for form in ("table", "json", "yaml") if form.startswith(incomplete)]
@@ -53,3 +60,7 @@ KeepGoing = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Stop it though others that run need it.")]
 WithDependents = Annotated[bool, typer.Option("--with-dependents", help="Stop what needs it, too, and that first.")]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option("--var", metavar="NAME=VALUE", help="Value for ${var.NAME} in the configuration; may be repeated."),
+]

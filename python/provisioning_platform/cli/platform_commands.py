@@ -19,6 +19,7 @@ app = new_app()
     "provisioning platform start orchestrator control-center",
     short_help="Start services, with what they depend on.",
     keys=OUTCOME_KEYS,
+    on_hosts="host_operating:start",
 )
 def start(request: Request, services: Names = None, *, keep_going: KeepGoing = False) -> int:
     """Start the services that do not run; all that start with the platform where none is named.
@@ -39,6 +40,7 @@ def start(request: Request, services: Names = None, *, keep_going: KeepGoing = F
     "provisioning platform stop orchestrator --with-dependents",
     short_help="Stop services, unless others need them.",
     keys=OUTCOME_KEYS,
+    on_hosts="host_operating:stop",
 )
 def stop(
     request: Request, services: Names = None, *, with_dependents: WithDependents = False, force: Force = False
@@ -60,6 +62,7 @@ def stop(
     "provisioning platform restart orchestrator",
     short_help="Restart services.",
     keys=OUTCOME_KEYS,
+    on_hosts="host_operating:restart",
 )
 def restart(request: Request, services: Names = None, *, keep_going: KeepGoing = False) -> int:
     """Restart services; all that start with the platform where none is named.
@@ -78,6 +81,7 @@ def restart(request: Request, services: Names = None, *, keep_going: KeepGoing =
     "provisioning platform status orchestrator --json",
     short_help="Show whether services run and are healthy.",
     keys=STATUS_KEYS,
+    on_hosts="host_looking:status",
 )
 def status(request: Request, services: Names = None) -> int:
     """Show of each service what it is, whether it is healthy and where it answers.
@@ -97,6 +101,7 @@ def status(request: Request, services: Names = None) -> int:
     "provisioning platform health orchestrator --json",
     short_help="Check the health of services now.",
     keys=HEALTH_KEYS,
+    on_hosts="host_looking:health",
 )
 def health(request: Request, services: Names = None) -> int:
     """Check the health of services now, all at the same time, and show what each check said.
@@ -116,6 +121,7 @@ def health(request: Request, services: Names = None) -> int:
     "provisioning platform logs --follow --since 10m",
     short_help="Show what services have written.",
     keys=LOG_KEYS,
+    on_hosts="host_logs:show_logs",
 )
 def logs(
     request: Request, services: Names = None, *, follow: Follow = False, since: Since = None, tail: Tail = None

@@ -55,15 +55,20 @@ def show_logs(request: Request, names: Sequence[str], *, follow: bool, since: st
     bad: list[Problem] = []
     sources = [_source(manager, name, begin, follow=follow, tail=number, bad=bad) for name in chosen]
     width = max(len(name) for name in chosen)
-    colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(chosen)}
+    colours = colours_of(chosen)
     with leave_on_interrupt():
         for line in followed(sources) if follow else merged(sources):
-            _write(printer, line, name_width=width if len(chosen) > 1 else 0, colour=colours[line.service])
+            write_line(printer, line, name_width=width if len(chosen) > 1 else 0, colour=colours[line.service])
             if not printer.is_open:
                 return ExitCode.OK  # whoever reads this has had enough
     for problem in bad:
         printer.note(f"error: {problem}")
     return ExitCode.FAILED if any(names) and bad else ExitCode.DEGRADED if bad else ExitCode.OK
+
+
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """Return a colour for the lines of each name."""
+    return {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
 
 
 def parse_tail(text: str | None, *, follow: bool, is_since: bool) -> int | None:
@@ -160,7 +165,11 @@ def _after(lines: Iterable[LogLine], begin: float) -> Iterator[LogLine]:
     return (line for line in lines if line.time is None or line.time >= begin)
 
 
-def _write(printer: Printer, line: LogLine, *, name_width: int, colour: str) -> None:
+def write_line(printer: Printer, line: LogLine, *, name_width: int, colour: str) -> None:
+    """Write a line of a service.
+
+    :param name_width: columns for its name, which is left out where there are none.
+    """
     if printer.form is not Form.TABLE:
         for text in printer.encoded(document_of(line), compact=True):
             printer.line(text)

@@ -23,6 +23,7 @@ app = new_app()
     "provisioning services list --running --json",
     short_help="List the services that there are.",
     keys=LIST_KEYS,
+    on_hosts="host_looking:list_services",
 )
 def list_all(
     request: Request, *, running: Annotated[bool, typer.Option("--running", help="Only those that run.")] = False
@@ -43,6 +44,7 @@ def list_all(
     "provisioning services start orchestrator control-center",
     short_help="Start services, with what they depend on.",
     keys=OUTCOME_KEYS,
+    on_hosts="host_operating:start",
 )
 def start(request: Request, services: Services, *, keep_going: KeepGoing = False) -> int:
     """Start services that do not run.
@@ -63,6 +65,7 @@ def start(request: Request, services: Services, *, keep_going: KeepGoing = False
     "provisioning services stop orchestrator --with-dependents",
     short_help="Stop services, unless others need them.",
     keys=OUTCOME_KEYS,
+    on_hosts="host_operating:stop",
 )
 def stop(request: Request, services: Services, *, with_dependents: WithDependents = False, force: Force = False) -> int:
     """Stop services.
@@ -82,6 +85,7 @@ def stop(request: Request, services: Services, *, with_dependents: WithDependent
     "provisioning services restart orchestrator",
     short_help="Restart services.",
     keys=OUTCOME_KEYS,
+    on_hosts="host_operating:restart",
 )
 def restart(request: Request, services: Services, *, keep_going: KeepGoing = False) -> int:
     """Restart services.
@@ -100,6 +104,7 @@ def restart(request: Request, services: Services, *, keep_going: KeepGoing = Fal
     "provisioning services status orchestrator --output yaml",
     short_help="Show all that is known of services.",
     keys=STATUS_KEYS,
+    on_hosts="host_looking:details",
 )
 def status(request: Request, services: Names = None) -> int:
     """Show all that is known of services: since when, why, restarts, the last error.
@@ -119,6 +124,7 @@ def status(request: Request, services: Names = None) -> int:
     "provisioning services health orchestrator --json",
     short_help="Check the health of services now.",
     keys=HEALTH_KEYS,
+    on_hosts="host_looking:health",
 )
 def health(request: Request, services: Names = None) -> int:
     """Check the health of services now, all at the same time, and show what each check said.
@@ -138,6 +144,7 @@ def health(request: Request, services: Names = None) -> int:
     "provisioning services logs orchestrator control-center --since 10m",
     short_help="Show what services have written.",
     keys=LOG_KEYS,
+    on_hosts="host_logs:show_logs",
 )
 def logs(
     request: Request, services: Services, *, follow: Follow = False, since: Since = None, tail: Tail = None

@@ -17,12 +17,15 @@ CODES = (
     "  3  prerequisites are not met: nothing installed, a port taken, another run in progress,",
     "     a service to be stopped is needed by others",
     "  4  it holds but for services that are not required",
+    "  5  an update failed, and the former version is back",
+    " 10  platform update --check: there is something to update",
     "130  interrupted (Ctrl-C); 143 terminated",
 )
 
 FINDING = (
     "Which installation: that of --config or PROVISIONING_CONFIG, else of ./provisioning.toml, ./provisioning.yml or "
-    "./provisioning.yaml, else that in ~/.provisioning. Of a configuration only work_dir is read."
+    "./provisioning.yaml, else that in ~/.provisioning. Of a configuration only work_dir is read, but by "
+    "validate and update."
 )
 
 
@@ -47,3 +50,24 @@ work_dir; operation; services: a list; of each name, result (healthy, started, c
 stopped, failed, skipped, cancelled), reason, remedy, changed, healthy, id, duration_ms"""
 LOG_KEYS = """\
 a document a line: service, time (ISO, UTC; null where none is known), stream, text"""
+CHECK_KEYS = """\
+work_dir; operation; description; may_start; can_go_ahead; needs: a list; of each service, state
+(ready, started, missing, unhealthy, unknown, elsewhere), reason, remedy"""
+OPERATIONS_KEYS = """\
+without OPERATION work_dir; operations: a list; of each name, requires, may_start, description"""
+GRAPH_KEYS = """\
+work_dir; order: names in the order of starting; services: a list; of each name, mode, depends_on
+(the condition by name), needed_by"""
+VALIDATION_KEYS = """\
+work_dir; configuration: its file, or null; valid; services: names; problems and warnings: lists; of
+each what, why, remedy, about (configuration, platform or service), required"""
+READINESS_KEYS = """\
+work_dir; ready; missing: the reason by service; problems and warnings of a start, as validate has
+them"""
+MONITOR_KEYS = """\
+a document a line, for each service at first and for each change then: time (unix), service, status,
+health, reason, before (status and health, or null)"""
+UPDATE_KEYS = """\
+work_dir; configuration; not_installed; no_longer_wanted; services: a list; of each service, result
+(updated, unchanged, left out, restored, lost, not reached), reason, changes, error, remedy; with
+--check of each service, action (update, none), reason, changes"""

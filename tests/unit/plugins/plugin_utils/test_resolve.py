@@ -310,6 +310,7 @@ def test_the_target_gets_json_that_it_can_build_from(install):
     platform = install(services, deployment=deployment, env_vars={"A": 1})
     arguments = json.loads(json.dumps(platform.to_module_args()))
     assert definitions(arguments.pop("services")) == platform.registry.services
+    assert set(arguments.pop("operations")) == {"server", "workflow", "test"}
     assert arguments == {
         "project": "mine",
         "engine": "podman",
