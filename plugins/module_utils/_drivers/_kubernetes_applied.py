@@ -80,7 +80,7 @@ class AppliedServices(OnClusters):
                 seen[service.name] = explained(api, service.name, now, found[service.name])
         return seen
 
-    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:
         """Return the services that have objects of ours where those recorded are or were.
 
         :raises DriverError: a cluster does not answer, or refuses.

@@ -53,7 +53,7 @@ class ChartServices(OnClusters):
             self._clusters.note(self._clusters.of(service), [block(service).namespace])
         return {service.name: self._observation(service, releases[service.name]) for service in services}
 
-    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:
         """Return the services that have releases of ours where those recorded are or were.
 
         :raises DriverError: there were charts, and there is no helm, or the cluster does not answer or refuses.

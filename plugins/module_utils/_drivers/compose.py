@@ -80,7 +80,7 @@ class ComposeDriver(Driver):
         now = self._clock()
         return {service.name: _observation(service, found, now) for service in services}
 
-    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:  # noqa: ARG002
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:  # noqa: ARG002
         """Return the services that have containers with our labels.
 
         :raises DriverError: no engine answers.
