@@ -148,7 +148,7 @@ class Driver(ABC):
         :raises DriverError: the engine or API does not answer.
         """
 
-    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:  # noqa: ARG002
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:  # noqa: ARG002
         """Return what can be found of this installation without knowing its services: enough to stop and remove them.
 
         :param recorded: those of the mode that are known, or once were; they may tell where to look.

@@ -41,6 +41,7 @@ from ._kubernetes_workload import block
 
 #: What tells how far a service is; its Services tell which colour serves.
 _JUDGED = frozenset({*WORKLOADS, "Service"})
+_RUNNING = frozenset((version, kind) for kind, version in WORKLOADS.items())
 
 
 class AppliedServices(OnClusters):
@@ -79,7 +80,7 @@ class AppliedServices(OnClusters):
                 seen[service.name] = explained(api, service.name, now, found[service.name])
         return seen
 
-    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:
         """Return the services that have objects of ours where those recorded are or were.
 
         :raises DriverError: a cluster does not answer, or refuses.
@@ -89,10 +90,8 @@ class AppliedServices(OnClusters):
             known = {service.name: service for service in group}
             wanted = {service.name: self.manifests(service) for service in group}
             spaces = {space for service in group for space in self._spaces(service, wanted[service.name])}
-            made = _kinds_of(wanted.values())
-            for item in _kubernetes_prune.applied(
-                self._clusters.api(cluster), self._context.project, None, made, spaces
-            ):
+            made, api = _kinds_of(wanted.values()), self._clusters.api(cluster)
+            for item in _kubernetes_prune.applied(api, self._context.project, None, made, spaces, also=_RUNNING):
                 name = labels_of(item).get(LABEL_OF_SERVICE, "")
                 if valid_name(name):
                     names.setdefault(name, known.get(name) or stand_in(name, cluster, key_of(item).namespace))
@@ -202,7 +201,7 @@ class AppliedServices(OnClusters):
         own = {service.name: self._spaces(service, wanted[service.name]) for service in services}
         kinds = None
         if not all(wanted.values()):  # of some nothing is known but what they have
-            kinds = {*_kinds_of(wanted.values()), *USUAL}
+            kinds = {*_kinds_of(wanted.values()), *USUAL, *_RUNNING}
         if only_running:
             there = {item["kind"] for items in wanted.values() for item in items if item["kind"] in WORKLOADS}
             more = {"Pod", "Service", "ReplicaSet"} if "Deployment" in there else {"Pod"}
@@ -250,9 +249,8 @@ class AppliedServices(OnClusters):
 
 
 def _kinds_of(manifests: Iterable[Sequence[Manifest]]) -> set[tuple[str, str]]:
-    """Return the kinds of objects that go with their services, and those that run something."""
-    wanted = {(item["apiVersion"], item["kind"]) for items in manifests for item in items if item["kind"] not in KEPT}
-    return wanted | {(version, kind) for kind, version in WORKLOADS.items()}
+    """Return the kinds of objects that go with their services."""
+    return {(item["apiVersion"], item["kind"]) for items in manifests for item in items if item["kind"] not in KEPT}
 
 
 def _as_it_is(value: Any) -> Any:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from .._state import valid_name
 from ._base import Observation
 from ._kubernetes_apply import Applier
 from ._kubernetes_clusters import OnClusters, stand_in
+from ._kubernetes_logs import read_logs
 from ._kubernetes_manifests import own_namespace
 from ._kubernetes_objects import WORKLOADS, Manifest, key_of, placed
 from ._kubernetes_observe import Found, explained, worst
@@ -21,6 +23,8 @@ from ._kubernetes_workload import block
 from .helm import HelmReleases
 
 _MADE = (("apps/v1", "ReplicaSet"), ("v1", "Pod"))
+_LOOK_SECONDS = 2.0
+_LINES = 5
 
 
 class ChartServices(OnClusters):
@@ -49,7 +53,7 @@ class ChartServices(OnClusters):
             self._clusters.note(self._clusters.of(service), [block(service).namespace])
         return {service.name: self._observation(service, releases[service.name]) for service in services}
 
-    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:
         """Return the services that have releases of ours where those recorded are or were.
 
         :raises DriverError: there were charts, and there is no helm, or the cluster does not answer or refuses.
@@ -118,7 +122,7 @@ class ChartServices(OnClusters):
         if observation.digest != digest or observation.status not in ("stopped", "running", "starting"):
             for namespace in own_namespace(block(service).namespace, self._context.project):
                 applier.apply(namespace)  # before Helm makes it, so that it is known as ours when it is empty
-            return self._releases.start(service, observation, digest)
+            return self._installed(service, observation, digest)
         for item in self.workloads(service):
             if observation.status == "stopped":
                 applier.resume(item, {})
@@ -137,6 +141,37 @@ class ChartServices(OnClusters):
 
     def _applier(self, service: ServiceDefinition) -> Applier:
         return Applier(self._api(service), service.name, fill=lambda value: value, clock=self._clock)
+
+    def _installed(self, service: ServiceDefinition, observation: Observation, digest: str) -> Observation:
+        """Have Helm do it, and look on meanwhile: it takes back what fails, and with it all that says why."""
+        seen: list[str] = []
+        done = threading.Event()
+        onlooker = threading.Thread(target=self._look_on, args=(service, seen, done), daemon=True)
+        onlooker.start()
+        try:
+            return self._releases.start(service, observation, digest)
+        except DriverError as error:
+            first, *others = error.problems
+            why = f"{first.why}; before that: {seen[-1]}" if seen else first.why
+            raise DriverError(Problem(first.what, why, first.remedy), *others) from None
+        finally:
+            done.set()
+            onlooker.join(_LOOK_SECONDS)
+
+    def _look_on(self, service: ServiceDefinition, seen: list[str], done: threading.Event) -> None:
+        """Note what is wrong with a service's pods as long as somebody else waits for them."""
+        while not done.wait(_LOOK_SECONDS):
+            try:
+                found = self._found(service)
+                progress, _speaker = worst(found.items, found, self._clock())
+                if progress.status == "failed":
+                    failed = Observation("failed", detail=progress.detail)
+                    told = explained(self._api(service), service.name, failed, found).detail
+                    lines = [line.text for line in read_logs(self._api(service), found.pods, service.name, tail=_LINES)]
+                    words = f"; its last words: {' / '.join(lines)}" if lines else ""
+                    seen.append(self._context.secrets.masked(f"{told}{words}"))
+            except (DriverError, PrerequisiteError):  # it is not there yet, or not any more
+                continue
 
     def _found_at(
         self, place: ServiceDefinition, charts: Mapping[str, ServiceDefinition]

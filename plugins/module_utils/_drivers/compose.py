@@ -87,7 +87,7 @@ class ComposeDriver(Driver):
             for service in services
         }
 
-    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:  # noqa: ARG002
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:  # noqa: ARG002
         """Return the services that have containers with our labels.
 
         :raises DriverError: no engine answers.

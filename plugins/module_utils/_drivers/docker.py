@@ -92,7 +92,7 @@ class DockerDriver(Driver):
         """Return that it runs, which is enough."""
         return HealthResult(True, "it runs")
 
-    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:  # noqa: ARG002
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:  # noqa: ARG002
         """Return the services that have containers with our labels.
 
         :raises DriverError: no engine answers.

@@ -60,7 +60,7 @@ class KubernetesDriver(Driver):
         seen = self._applied.observe(others) if others else {}
         return {**seen, **(self._charts.observe(charts) if charts else {})}
 
-    def find(self, recorded: Sequence[ServiceDefinition]) -> list[ServiceDefinition]:
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:
         """Return the services that have objects or releases of ours where those recorded are or were.
 
         :raises DriverError: a cluster does not answer, or refuses.

@@ -100,6 +100,7 @@ def test_a_service_with_all_that_is_generated_needs_no_more(installer):
         assert installer.driver.judge(service, service.verify[0]).healthy
     changed = installer.service(env={"A": "1"}, update="blue-green")
     installer.start(changed)
+    assert [found.name for found in installer.driver.find([changed])] == ["web"]
     installer.driver.stop(changed, installer.observe(changed))
     installer.driver.remove(changed, installer.observe(changed))
     assert installer.driver.purge() == []
