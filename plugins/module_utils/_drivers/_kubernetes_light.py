@@ -8,17 +8,19 @@ What is not plain is left to that client: plugins, tokens that run out, proxies,
 from __future__ import annotations
 
 import base64
+import http.client
 import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
+    from urllib3 import PoolManager
 
 _CLUSTER = {"server", "certificate-authority", "certificate-authority-data"}
 _USER = {"token", "client-certificate", "client-certificate-data", "client-key", "client-key-data"}
@@ -41,16 +43,66 @@ class Place:
 class LightClient:
     """As much of the official client as requests of our own need.
 
-    :param pool: of connections.
-    :param make: makes the official one.
+    Until something is to be changed or followed, it reads with the standard library alone.
+
+    :param trust: what a connection trusts and shows; nothing where there is no TLS.
+    :param make: makes the official client.
+    :param connections: how many may be open.
     """
 
-    def __init__(self, place: Place, pool: Any, make: Callable[[], ApiClient]) -> None:
+    def __init__(
+        self, place: Place, trust: ssl.SSLContext | None, make: Callable[[], ApiClient], *, connections: int
+    ) -> None:
         self.configuration = place
-        self.rest_client = SimpleNamespace(pool_manager=pool)
+        self._trust = trust
         self._make = make
+        self._connections = connections
         self._lock = threading.Lock()
         self._made: ApiClient | None = None
+        self._pool: PoolManager | None = None
+        self._mine = threading.local()
+
+    @property
+    def pool(self) -> PoolManager:
+        """Connections for all that is more than reading."""
+        import urllib3
+
+        with self._lock:
+            if self._pool is None:
+                secured: dict[str, Any] = {} if self._trust is None else {"ssl_context": self._trust}
+                self._pool = urllib3.PoolManager(maxsize=self._connections, **secured)
+            return self._pool
+
+    def read(
+        self, target: str, headers: Mapping[str, str], *, connect: float, timeout: float
+    ) -> tuple[int, str, bytes] | None:
+        """Return status, reason and body of the answer to a GET; nothing where there is none or the pool is open.
+
+        :param target: path and query.
+        :param connect: seconds for a connection to be made.
+        :param timeout: seconds for which the answer may be silent.
+        :raises TimeoutError: either has passed.
+        """
+        if self._pool is not None:
+            return None
+        connection: http.client.HTTPConnection | None = getattr(self._mine, "connection", None)
+        try:
+            if connection is None:
+                connection = self._connection(connect)
+                connection.connect()
+                connection.sock.settimeout(timeout)
+            connection.request("GET", target, headers=dict(headers))
+            answer = connection.getresponse()
+            found = answer.status, answer.reason, answer.read()
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            self._mine.connection = None
+            if connection is not None:
+                connection.close()
+            if isinstance(error, TimeoutError):
+                raise
+            return None
+        self._mine.connection = connection
+        return found
 
     def official(self) -> ApiClient:
         """Return the official client, made when it is first asked for."""
@@ -58,6 +110,13 @@ class LightClient:
             if self._made is None:
                 self._made = self._make()
             return self._made
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        parts = urlsplit(self.configuration.host)
+        host = parts.hostname or ""
+        if self._trust is None:
+            return http.client.HTTPConnection(host, parts.port, timeout=timeout)
+        return http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=self._trust)
 
 
 def light_client(
@@ -83,13 +142,10 @@ def light_client(
         trust = _trust(cluster, user, file.parent) if server.startswith("https://") else None
     except (OSError, ValueError):  # among them ssl.SSLError
         return None
-    if trust is None and not server.startswith("http://"):
+    if (trust is None and not server.startswith("http://")) or urlsplit(server).path.strip("/"):
         return None
-    import urllib3
-
-    secured: dict[str, Any] = {} if trust is None else {"ssl_context": trust}
-    pool = urllib3.PoolManager(maxsize=connections, **secured)
-    return LightClient(Place(server.rstrip("/"), user.get("token")), pool, make)
+    place = Place(server.rstrip("/"), user.get("token"))
+    return LightClient(place, trust, make, connections=connections)
 
 
 def _credentials(file: Path, context: str | None) -> tuple[dict[str, Any], dict[str, Any]] | None:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._kubernetes_light import (
@@ -89,3 +91,43 @@ def test_a_file_that_is_none_of_this_kind_is_left_to_it_too(tmp_path, text):
     file = tmp_path / "kubeconfig"
     file.write_text(text)
     assert light_client(file, None, make=lambda: pytest.fail("made"), env={}, connections=4) is None
+
+
+class _Slow(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    ports: ClassVar[list[int]] = []
+
+    def do_GET(self):
+        self.ports.append(self.client_address[1])
+        if self.path == "/silent":
+            self.rfile.read(1)  # until the other side goes
+            return
+        body = b"{}" if self.path == "/fine" else b"none"
+        self.send_response(200 if self.path == "/fine" else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+def test_what_is_read_comes_over_one_connection_and_nothing_answers_where_nobody_is(tmp_path):
+    _Slow.ports.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Slow) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        light = client(tmp_path, {"server": f"http://127.0.0.1:{server.server_port}"}, {})
+        assert light.read("/fine", {}, connect=60, timeout=60) == (200, "OK", b"{}")
+        assert light.read("/other", {}, connect=60, timeout=60) == (404, "Not Found", b"none")
+        assert len(set(_Slow.ports)) == 1
+        slow = client(tmp_path, {"server": f"http://127.0.0.1:{server.server_port}"}, {})
+        with pytest.raises(TimeoutError):
+            slow.read("/silent", {}, connect=60, timeout=0.05)
+        server.shutdown()
+        thread.join()
+    gone = client(tmp_path, {"server": f"http://127.0.0.1:{server.server_port}"}, {})
+    assert gone.read("/fine", {}, connect=60, timeout=60) is None
+    assert light.pool is light.pool
+    assert light.read("/fine", {}, connect=60, timeout=60) is None  # from now on the pool is used
