@@ -179,7 +179,7 @@ def of_services(services: Sequence[ServiceSample]) -> Iterable[Metric]:
     )
     yield gauge(
         "provisioning_service_healthy",
-        "Whether its last check passed; absent without a check.",
+        "Whether its last check passed, or it runs and has none; absent where it was not asked.",
         [(_labels(one), one.status.health == "healthy") for one in services if one.status.health != "unknown"],
     )
     yield counter(

@@ -7,6 +7,7 @@ The program is one archive that the host's own Python runs, so it depends on no 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -21,11 +22,12 @@ from typing import Any
 from . import _logs, _process, _systemd
 from ._build import build
 from ._drivers import _launch, _sessions
-from ._errors import ConfigurationError, DriverError, Problem
+from ._errors import ConfigurationError, DriverError, PrerequisiteError, Problem
 from ._model import ServiceDefinition
 from ._paths import FILE_MODE, WorkDir, make_directory, write_atomically
 from ._plan import digest_of
 from ._state import PidRecord, PidStore
+from ._textfile import installation_file, remove_textfile
 
 RECORD = "supervisor"
 _START_SECONDS = 60.0
@@ -191,10 +193,24 @@ def stop(layout: WorkDir) -> bool:
 def forget(layout: WorkDir) -> None:
     """Take away the settings and the program, so that nothing starts the supervisor again; its journal stays.
 
+    The files for node-exporter go, too: they lie outside the work dir, and nobody keeps them up any more.
+
     :raises OSError: they cannot be removed.
     """
+    with contextlib.suppress(ConfigurationError):  # damaged settings are taken away like others
+        settings = read_settings(layout)
+        if settings is not None:
+            _remove_textfiles(settings)
     for path in (settings_path(layout), *folder_of(layout).glob("provisioning-supervisor-*.pyz")):
         path.unlink(missing_ok=True)
+
+
+def _remove_textfiles(settings: SupervisorSettings) -> None:
+    textfile = settings.metrics.get("textfile")
+    if textfile:
+        for path in (Path(textfile), installation_file(Path(textfile))):
+            with contextlib.suppress(PrerequisiteError):  # then it is somebody else's folder by now
+                remove_textfile(path)
 
 
 def resume(layout: WorkDir) -> bool:

@@ -32,6 +32,11 @@ def write_textfile(path: Path, text: str) -> None:
         raise PrerequisiteError(Problem(SETTING, problem.why, remedy)) from error
 
 
+def installation_file(path: Path) -> Path:
+    """Return the file of who installs, which lies beside that of the supervisor."""
+    return path.with_name(f"{path.name.removesuffix(SUFFIX)}-installation{SUFFIX}")
+
+
 def remove_textfile(path: Path) -> None:
     """Take the file away, so that node-exporter tells nothing of what is gone; nothing where there is none.
 

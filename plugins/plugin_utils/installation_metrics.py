@@ -18,7 +18,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._metrics imp
     render,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
-from ansible_collections.provisioning.platform.plugins.module_utils._textfile import SUFFIX, write_textfile
+from ansible_collections.provisioning.platform.plugins.module_utils._textfile import installation_file, write_textfile
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import RunProgress, advance
 
 PUBLISHER = "installer"
@@ -113,7 +113,7 @@ class InstallationFile:
     """
 
     def __init__(self, textfile: Path, version: str) -> None:
-        self.path = textfile.with_name(f"{textfile.name.removesuffix(SUFFIX)}-installation{SUFFIX}")
+        self.path = installation_file(textfile)
         self._version = version
         self._progress = InstallationProgress()
 
