@@ -91,7 +91,8 @@ def command(
         run.__annotations__ = {one.name: one.annotation for one in parameters}
         run.__doc__ = function.__doc__
         parts = [block("Examples:" if len(examples) > 1 else "Example:", examples)]
-        parts += [block("JSON and YAML hold:", keys.splitlines())] if keys else []
+        parts += [f"JSON and YAML hold {' '.join(keys.split())}."] if keys else []
+        parts.append("Exit codes, and which installation is meant: provisioning --help.")
         app.command(
             name=name, short_help=short_help, epilog="\n\n".join(parts), context_settings=HELP, cls=PlainCommand
         )(run)

@@ -39,12 +39,12 @@ def _options(context: Any) -> dict[str, Any]:
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[SERVICE]...", autocompletion=complete_services, help="Names of services; all where none is given."
+        metavar="SERVICE", autocompletion=complete_services, help="Names of services; all where none is given."
     ),
 ]
 
 Services = Annotated[
-    list[str], typer.Argument(metavar="SERVICE...", autocompletion=complete_services, help="Names of services.")
+    list[str], typer.Argument(metavar="SERVICE", autocompletion=complete_services, help="Names of services.")
 ]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written, until Ctrl-C.")]
 Since = Annotated[

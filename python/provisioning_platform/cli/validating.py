@@ -223,7 +223,8 @@ def readiness_lines(printer: Printer, found: Readiness, document: Mapping[str, A
     else:
         title = f"The platform is not ready: {count(len(found.missing), 'required service')} missing or not healthy."
         rows = list(found.missing.items())
-        lines = [printer.paint(title, "bad"), "", *printer.table(("SERVICE", "WHY"), rows)]
+        lines = [printer.paint(line, "bad") for line in wrapped(title, width=printer.width)]
+        lines += ["", *printer.table(("SERVICE", "WHY"), rows)]
     if document["problems"] or document["warnings"]:
         lines += ["", "In the way of a start:" if document["problems"] else "Worth a look before a start:"]
     for problem in document["problems"]:
@@ -231,7 +232,8 @@ def readiness_lines(printer: Printer, found: Readiness, document: Mapping[str, A
     for warning in document["warnings"]:
         lines += problem_lines(printer, "warning", "unsure", _problem(warning))
     if not found.is_ready and not document["problems"]:
-        lines += ["", "Nothing is in the way of a start: provisioning platform start."]
+        hint = "Nothing is in the way of a start: provisioning platform start."
+        lines += ["", *wrapped(hint, width=printer.width)]
     return lines
 
 
