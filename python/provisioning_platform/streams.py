@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from typing import TextIO
 
@@ -54,10 +55,23 @@ def complain(text: str) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     try:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{_fitting(text)}\n")
         sys.stderr.flush()
     except OSError:
         discard(sys.stderr)
+
+
+def _fitting(text: str) -> str:
+    """Return a text broken between words where the terminal is narrower than it."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else len(text)
+    if len(text) <= width:
+        return text
+    from .text import wrapped
+
+    lines = (
+        wrapped(line.strip(), width=width, indent=line[: len(line) - len(line.lstrip())]) for line in text.splitlines()
+    )
+    return "\n".join(part for parts in lines for part in parts)
 
 
 def discard(stream: TextIO) -> None:

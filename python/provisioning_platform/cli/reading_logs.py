@@ -20,6 +20,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     ConfigurationError,
     Problem,
     ProvisioningError,
+    os_problem,
 )
 
 from ..exit_codes import ExitCode
@@ -51,10 +52,11 @@ def show_logs(request: Request, names: Sequence[str], *, follow: bool, since: st
     number = parse_tail(tail, follow=follow, is_since=since is not None)
     manager = request.manager(names)
     printer = request.printer()
-    chosen = list(dict.fromkeys(names)) or list(manager.services())
+    # What runs elsewhere has its output there; it is an error only where it was asked for by name.
+    chosen = list(dict.fromkeys(names)) or [name for name, one in manager.services().items() if one.is_ours]
     bad: list[Problem] = []
     sources = [_source(manager, name, begin, follow=follow, tail=number, bad=bad) for name in chosen]
-    width = max(len(name) for name in chosen)
+    width = max(map(len, chosen), default=0)
     colours = colours_of(chosen)
     with leave_on_interrupt():
         for line in followed(sources) if follow else merged(sources):
@@ -63,7 +65,7 @@ def show_logs(request: Request, names: Sequence[str], *, follow: bool, since: st
                 return ExitCode.OK  # whoever reads this has had enough
     for problem in bad:
         printer.note(f"error: {problem}")
-    return ExitCode.FAILED if any(names) and bad else ExitCode.DEGRADED if bad else ExitCode.OK
+    return ExitCode.FAILED if bad else ExitCode.OK
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
@@ -150,13 +152,15 @@ def since_then(lines: Iterable[LogLine], begin: float) -> Iterator[LogLine]:
 
 def _source(manager: Manager, name: str, begin: float, *, follow: bool, tail: int | None, bad: list[Problem]) -> Source:
     def read() -> Iterator[LogLine]:
-        lines = dated(manager.logs(name, follow=follow, tail=tail))
-        if begin != _NEVER:
-            lines = _after(lines, begin) if follow else since_then(lines, begin)
         try:
+            lines = dated(manager.logs(name, follow=follow, tail=tail))
+            if begin != _NEVER:
+                lines = _after(lines, begin) if follow else since_then(lines, begin)
             yield from lines
         except ProvisioningError as error:
             bad.extend(error.problems)
+        except OSError as error:
+            bad.append(os_problem(name, error))
 
     return partial(read)
 

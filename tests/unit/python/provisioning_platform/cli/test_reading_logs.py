@@ -7,7 +7,18 @@ from __future__ import annotations
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import LogLine
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
-from provisioning_platform.cli.reading_logs import dated, document_of, merged, parse_tail, since_then
+from provisioning_platform.cli.context import Request
+from provisioning_platform.cli.reading_logs import (
+    dated,
+    document_of,
+    followed,
+    merged,
+    parse_tail,
+    show_logs,
+    since_then,
+)
+
+from tests.fixtures.recorded import record
 
 
 def lines(service, *times):
@@ -66,3 +77,19 @@ def test_so_many_lines_are_wanted(text, follow, is_since, number):
 def test_what_is_no_number_of_lines_is_an_error(text):
     with pytest.raises(ConfigurationError, match="is no number of lines"):
         parse_tail(text, follow=False, is_since=False)
+
+
+def test_what_is_followed_comes_by_time_at_first():
+    a, b = dated(lines("a", 1.0, 4.0)), dated(lines("b", 2.0, 3.0))
+    assert texts(followed([lambda: a, lambda: b], settle=60)) == ["a0", "b0", "b1", "a1"]
+
+
+def test_what_runs_elsewhere_has_its_output_there(tmp_path, capsys):
+    remote = {"mode": "remote", "remote": {"url": "https://vault.example.com"}}
+    record(tmp_path, [{"name": "vault", "deployment": remote}])
+    request = Request(work_dir=tmp_path)
+    assert show_logs(request, [], follow=False, since=None, tail=None) == 0
+    assert capsys.readouterr() == ("", "")
+    for follow in (False, True):
+        assert show_logs(request, ["vault"], follow=follow, since=None, tail=None) == 1
+        assert capsys.readouterr().err.startswith("error: vault: runs elsewhere, so there is no log of it here.")
