@@ -17,7 +17,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._paths impor
 from ansible_collections.provisioning.platform.plugins.plugin_utils.supervisor.archive import archive, digest
 
 LIMIT = 0.02
-_FIRST_PORT = 21000
+_FIRST_PORT = 19000
 _WARM_SECONDS = 15
 
 

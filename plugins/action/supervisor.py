@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from typing import Any
 
@@ -26,7 +27,7 @@ class ActionModule(EngineAction):
         target = RunSettings(
             task_vars, os.environ, template=lambda value, _variables: self._templar.template(value)
         ).target()
-        given = {**arguments, "code": digest(), "webhook": target and target.to_dict()}
+        given = {**arguments, "code": digest(), "webhook": target and json.dumps(target.to_dict())}
         result = self.engine(given, task_vars)
         if result.pop("wants_program", False):
             result = self.engine({**given, "program": base64.b64encode(archive()).decode()}, task_vars)

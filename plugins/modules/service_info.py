@@ -54,6 +54,10 @@ services:
       address: http://127.0.0.1:8080
       id: '4711'
       required: true
+supervisor:
+  description: Process of the supervisor of the host; nothing where none runs.
+  returned: always
+  type: int
 graph:
   description: What each service depends on, drawn as text.
   returned: always
@@ -76,6 +80,7 @@ work_dir:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.provisioning.platform.plugins.module_utils import _supervised
 from ansible_collections.provisioning.platform.plugins.module_utils._build import to_dict
 from ansible_collections.provisioning.platform.plugins.module_utils._graph import draw_text
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
@@ -112,10 +117,12 @@ def outline(service: ServiceDefinition) -> dict[str, Any]:
 def work(module: Module) -> dict[str, Any]:
     """Ask for the status."""
     manager = manager_of(module)
+    supervisor = _supervised.running(manager.work_dir)
     statuses = manager.status(module.params["names"], health=module.params["health"])
     return {
         "changed": False,
         "services": [status.to_dict() for status in statuses],
+        "supervisor": supervisor and supervisor.identity.pid,
         "graph": draw_text(manager.services()),
         "definitions": [outline(service) for service in manager.services().values()],
         "work_dir": str(manager.work_dir.root),

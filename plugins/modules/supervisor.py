@@ -13,6 +13,7 @@ description:
   - It is one file in the work dir, run by the Python that runs this module, as a systemd unit where systemd runs the
     machine and as a process of its own elsewhere. The controller sends it when the host has none or another one.
   - One that runs with the same program and the same settings is left alone.
+  - One that cannot be started is a warning; what is installed runs all the same.
   - Where there is nothing to restart, because all services run on a cluster or elsewhere, none is started.
 options:
   state:
@@ -29,9 +30,9 @@ options:
     default: true
   webhook:
     description:
-      - Whom to notify. Filled in by the action plugin from the setting C(notifications).
+      - Whom to notify, as JSON text. Filled in by the action plugin from the setting C(notifications).
       - The host keeps it in the work dir, in a file that only its owner can read.
-    type: dict
+    type: str
   metrics:
     description: What to publish and where. Filled in from the setting C(deployment.metrics).
     type: dict
@@ -75,10 +76,12 @@ wants_program:
 """
 
 import base64
+import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.provisioning.platform.plugins.module_utils import _supervised
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import ProvisioningError
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
     Module,
@@ -92,7 +95,7 @@ ARGUMENTS: dict[str, Any] = {
     **PLATFORM_ARGUMENTS,
     "state": {"type": "str", "default": "started", "choices": ["started", "resumed", "stopped"]},
     "enabled": {"type": "bool", "default": True},
-    "webhook": {"type": "dict", "no_log": True},
+    "webhook": {"type": "str", "no_log": True},
     "metrics": {"type": "dict", "default": {}},
     "code": {"type": "str", "default": ""},
     "program": {"type": "str", "no_log": False},
@@ -135,14 +138,20 @@ def _stop(layout: WorkDir, *, dry: bool) -> bool:
 def _start(layout: WorkDir, module: Module) -> bool | None:
     """Return whether anything was to be done; nothing where the program is needed for it."""
     given = module.params
-    settings = _supervised.settings_for(code=given["code"], webhook=given["webhook"], metrics=given["metrics"])
+    webhook = json.loads(given["webhook"]) if given["webhook"] else None
+    settings = _supervised.settings_for(code=given["code"], webhook=webhook, metrics=given["metrics"])
     if _supervised.is_as_wanted(layout, settings):
         return False
     if module.check_mode:
         return True
     if given["program"] is None:
         return None
-    _supervised.install(layout, settings, base64.b64decode(given["program"]))
+    try:
+        _supervised.install(layout, settings, base64.b64decode(given["program"]))
+    except (ProvisioningError, OSError) as error:
+        # What is installed runs, and is worth more than who watches it.
+        module.warn(f"What is installed is not supervised: {error}")
+        return False
     return True
 
 

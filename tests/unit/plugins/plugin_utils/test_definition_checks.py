@@ -160,6 +160,9 @@ DOWNLOAD = {"url": "https://x.example/f", "sha256": "0" * 64}
         ({"verify": [{**DNS, "expected_address": "a"}]}, "x.verify[0].expected_address: 'a' is not an IP address"),
         ({"startup": {"timeout": 0}}, "x.startup.timeout: 0 is not above zero"),
         ({"startup": {"stop_timeout": -1}}, "x.startup.stop_timeout: -1 is too small"),
+        ({"startup": {"limits": {"burst": 0}}}, "x.startup.limits.burst: 0 is too small"),
+        ({"startup": {"limits": {"interval": 0}}}, "x.startup.limits.interval: 0 is not above zero"),
+        ({"startup": {"limits": {"delay": 9, "max_delay": 8}}}, "x.startup.limits.max_delay: 8 is too small"),
         (
             {"startup": {"stop_signal": "SIGTREM"}},
             "stop_signal: 'SIGTREM' is not a signal. Did you mean SIGTERM?",
