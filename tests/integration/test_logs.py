@@ -28,6 +28,13 @@ from ansible_collections.provisioning.platform.plugins.module_utils._logs import
     rotated_files,
     tail_lines,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+from ansible_collections.provisioning.platform.plugins.module_utils._model import (
+    BinaryDeployment,
+    LogSettings,
+    ServiceDefinition,
+    ServiceDeployment,
+)
 
 from tests.fixtures.disks import full_disk, small_disk
 
@@ -337,6 +344,22 @@ def test_where_a_rotated_file_cannot_be_written_nothing_is_lost() -> None:
             rotate(path, SMALL)
         assert path.read_bytes() == before
         assert [file.name for file in folder.iterdir()] == ["a.log"]
+
+
+def test_each_log_is_rotated_as_its_service_says_those_of_replicas_too(tmp_path: Path) -> None:
+    block = ServiceDeployment(mode="binary", binary=BinaryDeployment(command="true"))
+    own = LogSettings(max_size="64k", compress=False)
+    services = [
+        ServiceDefinition(name="a", deployment=block, logs=own),
+        ServiceDefinition(name="b", deployment=block),
+    ]
+    manager = Manager(tmp_path, {service.name: service for service in services})
+    logs = manager.work_dir.logs
+    logs.mkdir(parents=True)
+    for name in ("a.log", "a.2.log", "b.log", "gone.log"):
+        (logs / name).write_bytes(b"x\n" * 50_000)
+    assert manager.rotate_logs() == ["a.2", "a"]
+    assert sorted(file.name for file in logs.glob("*.1*")) == ["a.2.log.1", "a.log.1"]
 
 
 def test_removing_takes_rotated_files_and_replicas_and_nobody_else_s(tmp_path: Path) -> None:

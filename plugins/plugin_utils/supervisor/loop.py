@@ -185,7 +185,7 @@ class Supervisor:
         # Nothing is waited for: the next looks tell what became of them, and others wait for us no longer than needed.
         options = Options(fail_fast=False, wait=False, cancelled=self._cancelled)
         outcomes: dict[str, Outcome] = {}
-        trouble = ""
+        trouble, began_at = "", time.time()
         try:
             with supervisors_turn(self.layout):
                 _plan, outcomes = manager.converge(
@@ -198,7 +198,7 @@ class Supervisor:
         except (ProvisioningError, OSError) as error:
             trouble = str(error)
         for one in restarts:
-            self._note(one, outcomes.get(one.service), trouble)
+            self._note(one, outcomes.get(one.service), trouble, began_at)
 
     def _confirm(self, plan: Plan, restarts: Sequence[Restart], sights: dict[str, Sight]) -> None:
         """Look at it once more, now that nobody else can do anything: it may have been stopped or started meanwhile."""
@@ -217,11 +217,11 @@ class Supervisor:
     def _is_another(self, name: str, seen: Observation | None, sights: dict[str, Sight]) -> bool:
         return seen is not None and self._sight(name, seen).id != sights[name].id
 
-    def _note(self, one: Restart, outcome: Outcome | None, trouble: str) -> None:
+    def _note(self, one: Restart, outcome: Outcome | None, trouble: str, began_at: float) -> None:
         is_well = outcome is not None and outcome.is_well
         error = "" if is_well else (outcome.reason if outcome is not None else trouble) or "it was not started"
         self._supervision.watches[one.service].restarted(self._clock(), error, counts=one.counts)
-        self.tally.restarted(one, error)
+        self.tally.restarted(one, error, began_at=began_at)
         if error:
             self._emit(events.SERVICE_WARNING, service=one.service, reason=f"could not be restarted: {error}")
         else:

@@ -63,20 +63,24 @@ class Tally:
                 if sights[name].healthy is not None:
                     one.checked_at = now
                 if watch.phase != one.phase:
+                    # Started by somebody else; what is seen for the first time may have run for long.
+                    if watch.phase == "starting" and one.phase != "new" and one.began_at is None:
+                        one.began_at = (one.observation and one.observation.since) or now
                     if watch.phase == "healthy" and one.began_at is not None:
                         one.start_duration_s, one.began_at = now - one.began_at, None
                     one.changed_at = now
                 one.phase, one.is_flapping = watch.phase, watch.is_flapping
 
-    def restarted(self, one: Restart, error: str, *, now: float | None = None) -> None:
+    def restarted(self, one: Restart, error: str, *, began_at: float) -> None:
         """Count a restart.
 
         :param error: why it could not be made, which does not count.
+        :param began_at: unix time in seconds.
         """
         reason = "dependency" if not one.counts else "unhealthy" if one.again else "died"
         with self._lock:
             counted = self._services.setdefault(one.service, Counted())
-            counted.began_at = now
+            counted.began_at = None if error else began_at
             if not error:
                 counted.restarts[reason] = counted.restarts.get(reason, 0) + 1
 
