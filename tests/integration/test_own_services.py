@@ -80,7 +80,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """All three services, brought up by the engine."""
     folder = tmp_path_factory.mktemp("platform")
     ports = dict(zip(NAMES, free_ports(3), strict=True))
-    services = [{"name": name, "port": port} for name, port in ports.items()]
+    patience = {"health": {"timeout": 30}, "startup": {"timeout": 240}}  # however busy the machine is
+    services = [{"name": name, "port": port, **patience} for name, port in ports.items()]
     config = from_mapping({"deployment": {"services": services}}, env={}, base_dir=folder)
     wanted = resolve(
         config, home=str(folder), roles_dir=ROOT / "roles", env={}, work_dir=str(folder / "work"), only=list(NAMES)

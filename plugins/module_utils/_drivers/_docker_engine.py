@@ -42,6 +42,7 @@ _MINIMUM = ".".join(map(str, MINIMUM_API))
 _CONNECT_SECONDS = 10
 _REQUEST_SECONDS = 120
 _FAILURE_SECONDS = 5.0
+_DOCKER_SERVER = re.compile(r"Docker/(\S+)")
 _NAMES = {"docker": "Docker", "podman": "Podman", "orbstack": "OrbStack"}
 _HOW_TO_START = {
     "docker": "Start it (systemctl start docker)",
@@ -271,38 +272,35 @@ def _open_over_ssh(place: Candidate, name: str) -> Engine:
 def _introduction(place: Candidate) -> tuple[str, str, str]:
     """Return the engine's name and version, and that of the API that it speaks."""
     if place.socket is not None:
-        said = _docker_light.greeting(place.socket, timeout=_CONNECT_SECONDS)
-        about = _docker_light.ask(place.socket, "/version", timeout=_CONNECT_SECONDS) if not _is_podman(said) else {}
-        if _is_podman(said) or (isinstance(about, dict) and "ApiVersion" in about):
-            return _names_of(said, about)
-    return _introduction_by_sdk(place)
-
-
-def _introduction_by_sdk(place: Candidate) -> tuple[str, str, str]:
+        said = _introduced_by(_docker_light.greeting(place.socket, timeout=_CONNECT_SECONDS))
+        if said is not None:
+            return said
     import docker.errors
 
     try:
         with closing(_client(place, _MINIMUM)) as api:
-            said = api.get(f"{api.base_url}/_ping", timeout=_CONNECT_SECONDS).headers
-            about = api.version(api_version=False) if not _is_podman(said) else {}
+            said = _introduced_by(api.get(f"{api.base_url}/_ping", timeout=_CONNECT_SECONDS).headers)
+            about: dict[str, Any] = {} if said is not None else api.version(api_version=False)
     except (docker.errors.DockerException, ValueError, KeyError) as error:
         raise OSError(str(error)) from error
-    if not _is_podman(said) and "ApiVersion" not in about:
+    if said is not None:
+        return said
+    if "ApiVersion" not in about:
         raise OSError("what answers is no container engine")
-    return _names_of(said, about)
-
-
-def _is_podman(said: Mapping[str, str]) -> bool:
-    # Asked for its version, it asks the packages of the system, which takes most of a second; this takes none.
-    return "libpod-api-version" in said and "api-version" in said
-
-
-def _names_of(said: Mapping[str, str], about: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return name, version and API version from the headers of a ping, or from the answer about the version."""
-    if _is_podman(said):
-        return "Podman", said["libpod-api-version"], said["api-version"]
     components = {component.get("Name", "") for component in about.get("Components") or []}
     return "Podman" if "Podman Engine" in components else "Docker", about.get("Version", ""), about["ApiVersion"]
+
+
+def _introduced_by(headers: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Return what the headers of the answer to a ping say, if they say it all.
+
+    Asked for its version, Podman asks the packages of the system, which takes most of a second; this takes none.
+    """
+    spoken, podman = headers.get("api-version"), headers.get("libpod-api-version")
+    if spoken and podman:
+        return "Podman", podman, spoken
+    docker = _DOCKER_SERVER.match(headers.get("server", ""))
+    return ("Docker", docker[1], spoken) if spoken and docker else None
 
 
 def _lasting_client(place: Candidate, version: str) -> APIClient:

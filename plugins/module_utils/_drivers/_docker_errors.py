@@ -42,6 +42,11 @@ class EngineError(DriverError):
         return self.status == CONFLICT or _NAME_TAKEN.search(self.text) is not None
 
     @property
+    def is_passing(self) -> bool:
+        """Whether another container's interface went away while the engine was looking for addresses for a network."""
+        return "no such network interface" in self.text
+
+    @property
     def is_in_use(self) -> bool:
         """Whether the thing cannot be removed because a container uses it."""
         return _IN_USE.search(self.text) is not None

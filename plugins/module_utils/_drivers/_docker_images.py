@@ -31,7 +31,9 @@ _BUILD_LINES = 10
 _TRANSIENT = re.compile(
     r"timeout|timed out|deadline exceeded|connection (?:refused|reset)|unexpected eof|: eof|broken pipe"
     r"|temporary failure|server misbehaving|network is unreachable|too ?many ?requests|toomanyrequests"
-    r"|internal server error|bad gateway|service unavailable|received unexpected http status: 5|status(?: code)? 5\d\d",
+    r"|internal server error|bad gateway|service unavailable|received unexpected http status: 5|status(?: code)? 5\d\d"
+    # Another container's interface has gone while the engine was looking for addresses for a network.
+    r"|no such network interface",
     re.IGNORECASE,
 )
 _MISSING = re.compile(r"not found|manifest unknown|name unknown|does not exist|no such image", re.IGNORECASE)

@@ -123,6 +123,7 @@ def test_what_hears_the_signal_and_goes_on_is_killed_after_the_timeout(bench):
 def test_what_cannot_hear_the_signal_is_not_waited_for(bench, end):
     web = service(startup={"stop_timeout": 300})
     seen = bench.start(web)
+    bench.await_program(web)
     begin = time.monotonic()
     end(bench.driver, web, seen)
     assert time.monotonic() - begin < 120

@@ -17,10 +17,12 @@ PATIENCE = 240.0
 def test_who_cannot_hear_the_signal_is_not_waited_for(bench: Bench) -> None:
     deaf = service("deaf", {"command": ["sleep", "1000"]}, startup={"stop_timeout": PATIENCE})
     bench.start(deaf)
+    bench.await_program(deaf)
     begin = time.monotonic()
     bench.driver.stop(deaf, bench.see(deaf))
     assert not bench.see(deaf).is_up
     bench.start(deaf)
+    bench.await_program(deaf)
     bench.remove(deaf)
     assert bench.containers() == []
     assert time.monotonic() - begin < PATIENCE / 2

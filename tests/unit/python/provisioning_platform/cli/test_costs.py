@@ -113,4 +113,4 @@ def test_a_status_of_all_modes_imports_no_client_and_asks_the_engine_twice(tmp_p
     assert code == 1
     assert imported(modules, HEAVY) == []
     # Two drivers look at it, that of the mode docker and that of compose: each asks who it is, and for all it has.
-    assert sorted(asked) == ["/v1.41/containers/json"] * 2 + ["/version"] * 2
+    assert sorted(asked) == ["/_ping"] * 2 + ["/v1.41/containers/json"] * 2
