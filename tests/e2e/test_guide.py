@@ -114,4 +114,6 @@ def test_every_command_does_what_the_page_shows(reader):
         if block.language == "console" and not block.kind:
             for command in commands(block):
                 reader.types(command)
+    ran = reader.installation.playbook("uninstall", work_dir=str(reader.installation.work_dir), purge=True)
+    assert ran.returncode == 0, ran.stdout
     assert reader.installation.leftovers() == []

@@ -12,7 +12,7 @@ from tests.fixtures.docs import ROOT, Block, Command, blocks, commands
 
 GUIDE = ROOT / "docs" / "service-management.md"
 #: Blocks of commands that no test runs, by what they need; no other may be marked, and no more of them.
-NOT_RUN = {"on-a-cluster": 1, "on-several-hosts": 1, "with-containers": 1, "with-systemd": 1}
+NOT_RUN = {"on-a-cluster": 1, "on-several-hosts": 1, "with-containers": 1, "with-systemd": 1, "with-the-package": 1}
 
 
 def test_only_blocks_that_no_test_can_run_are_left_out() -> None:
