@@ -34,13 +34,15 @@ class Reader:
         self.folder = folder
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         home = folder / "home"
-        document = {"deployment": {"project": "provisioning"}}
+        document = {"deployment": {"project": "guide"}}
         self.installation = Installation(folder, document, {}, NO_ENGINE, home / ".provisioning")
         for name, text in files(GUIDE).items():
-            (folder / name).write_text(text + (self._ports() if name == "provisioning.toml" else ""))
+            (folder / name).write_text(self._of_its_own(text) if name == "provisioning.toml" else text)
 
-    def _ports(self) -> str:
-        return "".join(f'\n[[deployment.services]]\nname = "{n}"\nport = {port}\n' for n, port in self.ports.items())
+    def _of_its_own(self, text: str) -> str:
+        """Give a configuration a project and ports that no other test has."""
+        ports = (f'\n[[deployment.services]]\nname = "{name}"\nport = {port}\n' for name, port in self.ports.items())
+        return "".join(['[deployment]\nproject = "guide"\n\n', text, *ports])
 
     def types(self, command: Command) -> None:
         """Run a command; see that it ends as the page says, and prints what it shows."""
