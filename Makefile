@@ -41,10 +41,10 @@ run: run-venv ## install and start the solo platform; what it cannot install her
 	if [ $$code -eq 4 ]; then code=0; fi; exit $$code # 4: installed, but for services that are not required
 
 uninstall: ## undo `make run`; data is kept unless purge=true
-	@if [ ! -d "$(RUN_VENV)" ] && [ -z "$(purge)" ]; then echo "Nothing is installed."; exit 0; fi; \
+	@if [ ! -d "$(RUN_VENV)" ] && [ ! -d "$$HOME/.provisioning$(if $(purge),,/services)" ]; then echo "Nothing is installed."; exit 0; fi; \
 	if [ ! -x "$(RUN_VENV)/bin/ansible-playbook" ]; then $(MAKE) run-venv; fi; \
 	ANSIBLE_CONFIG="$(ROOT)/ansible.cfg" $(RUN_VENV)/bin/ansible-playbook playbooks/uninstall.yml \
-		-e @examples/solo.yml $(if $(purge),-e purge=$(purge)); \
+		-e @examples/solo.yml $(if $(purge),-e purge=$(purge)) && \
 	rm -rf "$(RUN_VENV)"
 
 test: test-packages dev-venv ## everything below: linters, types, every test

@@ -35,6 +35,11 @@ def destination(download: Download, folder: Path) -> Path:
     return folder / Path(download.extract or urlsplit(download.url).path).name
 
 
+def content_of(download: Download) -> str:
+    """Return what tells whether another file would be put in place."""
+    return f"{download.sha256} {download.extract}" if download.extract else download.sha256
+
+
 def fetch(download: Download, folder: Path, *, service: str) -> Path:
     """Fetch the artefact unless the same one is there already, and return the path of its executable.
 
@@ -44,7 +49,7 @@ def fetch(download: Download, folder: Path, *, service: str) -> Path:
     :raises OSError: it cannot be written.
     """
     target = destination(download, folder)
-    if target.exists() and _fetched(target) == download.sha256:
+    if target.exists() and _fetched(target) == content_of(download):
         return target
     url = urlsplit(download.url)
     if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
@@ -54,7 +59,7 @@ def fetch(download: Download, folder: Path, *, service: str) -> Path:
         _receive(download, temporary, service)
         _mark(target).unlink(missing_ok=True)  # until the new one is there, none is vouched for
         _install(download, Path(temporary.name), target, service)
-    write_atomically(_mark(target), download.sha256)
+    write_atomically(_mark(target), content_of(download))
     return target
 
 
@@ -97,9 +102,9 @@ def _mark(target: Path) -> Path:
 
 
 def _fetched(target: Path) -> str | None:
-    """Return the checksum of the artefact that an executable came from, if we have put it there."""
+    """Return what tells of the artefact that an executable came from, if we have put it there."""
     try:
-        return _mark(target).read_text(encoding="ascii", errors="replace")
+        return _mark(target).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
 

@@ -87,7 +87,7 @@ class BinaryDriver(Driver):
         optional = {
             "user": binary.user,
             "group": binary.group,
-            "download": binary.download and binary.download.sha256,
+            "download": binary.download and _download.content_of(binary.download),
             "config": self.context.files.get(service.name),
             "cpu": service.resources.cpu,
             "memory": service.resources.memory,
