@@ -70,7 +70,7 @@ def draw_svg(services: Services) -> str:
     :raises ConfigurationError: there is a cycle.
     """
     spots, ways = _spots(services)
-    columns: list[list[_Spot]] = [[] for _ in range(1 + max((spot.column for spot in spots), default=0))]
+    columns: list[list[_Spot]] = [[] for _column in range(1 + max((spot.column for spot in spots), default=0))]
     for spot in spots:
         columns[spot.column].append(spot)
     _arrange(columns)

@@ -145,7 +145,7 @@ class _Client(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         self._received += data
-        head, end, _ = self._received.partition(b"\r\n\r\n")
+        head, end, _body = self._received.partition(b"\r\n\r\n")
         if end:
             self._answer(self._transport, head)
         elif len(self._received) > _MOST_BYTES:

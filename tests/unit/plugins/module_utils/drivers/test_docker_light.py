@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.provisioning.platform.plugins.module_utils._drivers._docker_light import LightClient, ask
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._docker_light import (
+    LightClient,
+    ask,
+    greeting,
+)
 
 from tests.fixtures.recorded import counting_engine
 
@@ -71,7 +75,15 @@ def test_only_what_was_opened_is_closed(tmp_path: Path, made: list[Sdk]) -> None
 def test_what_is_no_answer_is_none(tmp_path: Path) -> None:
     path = tmp_path / "e.sock"
     with counting_engine(path, tmp_path, []):
-        assert ask(path, "/version", timeout=60)["ApiVersion"] == "1.41"
+        assert ask(path, "/v1.41/containers/json", timeout=60) == []
         assert ask(path, "/none", timeout=60) is None
-    assert ask(path, "/version", timeout=60) is None
+    assert ask(path, "/v1.41/containers/json", timeout=60) is None
     assert ask(tmp_path / "none", "/version", timeout=60) is None
+
+
+def test_a_greeting_has_headers_by_names_in_lower_case_and_none_where_nobody_listens(tmp_path: Path) -> None:
+    path = tmp_path / "e.sock"
+    with counting_engine(path, tmp_path, []):
+        said = greeting(path, timeout=60)
+    assert (said["api-version"], said["server"]) == ("1.41", "Docker/20.10.24 (linux)")
+    assert greeting(path, timeout=60) == {}
