@@ -26,8 +26,6 @@ from ansible_collections.provisioning.platform.plugins.module_utils._operations 
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation, Settings
 
-SMALL = _logs.Rotation(size=4096, count=2)
-
 
 def sleeper(name: str, *needs: str, command: str = "sleep", **more: object) -> ServiceDefinition:
     return build(
@@ -44,7 +42,13 @@ def sleeper(name: str, *needs: str, command: str = "sleep", **more: object) -> S
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[Manager]:
-    services = [sleeper("base"), sleeper("middle", "base"), sleeper("top", "middle"), sleeper("alone", required=False)]
+    logs = {"max_size": "4k", "max_files": 2}
+    services = [
+        sleeper("base", logs=logs),
+        sleeper("middle", "base"),
+        sleeper("top", "middle"),
+        sleeper("alone", required=False),
+    ]
     manager = Manager(tmp_path / "work", {service.name: service for service in services})
     yield manager
     operate(manager, ServiceOperation(operation="remove", force=True))
@@ -133,13 +137,10 @@ def test_watching_sees_changes_and_changes_nothing(manager: Manager) -> None:
     assert list(looks) == []
 
 
-def test_the_log_of_a_service_that_goes_on_running_is_rotated_by_the_next_run(
-    manager: Manager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_log_of_a_service_that_goes_on_running_is_rotated_by_the_next_run(manager: Manager) -> None:
     operate(manager, ServiceOperation(operation="start", services=("base",)))
     log = manager.work_dir.logs / "base.log"
     log.write_bytes(b"a line\n" * 4096)
-    monkeypatch.setattr(_logs, "Rotation", lambda: SMALL)
     pid = manager.observe(["base"])[0]["base"].id
     operate(manager, ServiceOperation(operation="start", services=("base",)))
     assert [path.name for path in _logs.rotated_files(log)] == ["base.log.1.gz"]
