@@ -35,8 +35,28 @@ _STOP_SECONDS = 20.0
 _PAUSE_SECONDS = 0.02
 #: Modes of which something is left for us: pods are their cluster's, and what runs elsewhere is not ours.
 _SUPERVISED_MODES = frozenset({"binary", "docker", "compose"})
-#: What tells where engines and clusters are; another value means another engine.
-_PLACES = ("DOCKER_", "CONTAINER_", "CONTAINERS_", "KUBECONFIG")
+#: What tells where engines and clusters are; another value means another engine. One by one, since others that begin so
+#: are passwords.
+_PLACES = frozenset(
+    {
+        "CONTAINERS_CONF",
+        "CONTAINERS_REGISTRIES_CONF",
+        "CONTAINERS_STORAGE_CONF",
+        "CONTAINER_CONNECTION",
+        "CONTAINER_HOST",
+        "CONTAINER_SSHKEY",
+        "DOCKER_API_VERSION",
+        "DOCKER_BUILDKIT",
+        "DOCKER_CERT_PATH",
+        "DOCKER_CONFIG",
+        "DOCKER_CONTEXT",
+        "DOCKER_DEFAULT_PLATFORM",
+        "DOCKER_HOST",
+        "DOCKER_TLS",
+        "DOCKER_TLS_VERIFY",
+        "KUBECONFIG",
+    }
+)
 #: What else the drivers' clients need of the environment.
 _KEPT = ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS", "TMPDIR")
 
@@ -100,7 +120,7 @@ def read_settings(layout: WorkDir) -> SupervisorSettings | None:
 
 def settings_for(*, code: str, webhook: dict[str, Any] | None, metrics: dict[str, Any]) -> SupervisorSettings:
     """Return the settings of a supervisor that is to run as we do."""
-    environment = {name: value for name, value in os.environ.items() if name.startswith(_PLACES)}
+    environment = {name: value for name, value in os.environ.items() if name in _PLACES}
     return SupervisorSettings(code, sys.executable, webhook, metrics, environment)
 
 

@@ -73,12 +73,18 @@ def find_work_dir(
     if work_dir is not None:
         if config is not None:
             raise ConfigurationError(Problem("--work-dir", "excludes --config", "Leave one of the two out."))
-        return Found(work_dir.expanduser().absolute(), f"what --work-dir {work_dir} names")
+        return _folder(work_dir.expanduser().absolute(), f"what --work-dir {work_dir} names")
     found = find_configuration(config, environ=environ, folder=folder)
     if found is None:
         return Found(Path(DEFAULT_WORK_DIR).expanduser(), "the usual work dir")
     path, by = found
-    return Found(_work_dir_in(path, environ), f"the work dir of {by}")
+    return _folder(_work_dir_in(path, environ), f"the work dir of {by}")
+
+
+def _folder(path: Path, by: str) -> Found:
+    if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112 - who may not look is told so later
+        raise ConfigurationError(Problem(str(path), f"is not a folder (it is {by})", "Name the work dir."))
+    return Found(path, by)
 
 
 def _named(path: Path, by: str, *, what: str) -> tuple[Path, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils import _supervised
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 
@@ -29,3 +30,11 @@ def test_settings_that_are_damaged_are_taken_away_too(tmp_path: Path) -> None:
     layout = installed(tmp_path, "{")
     _supervised.forget(layout)
     assert not _supervised.settings_path(layout).exists()
+
+
+def test_of_the_environment_it_keeps_where_engines_are_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DOCKER_HOST", "DOCKER_PASSWORD", "CONTAINERS_TOKEN", "KUBECONFIG"):
+        monkeypatch.setenv(name, f"of {name}")
+    kept = _supervised.settings_for(code="1", webhook=None, metrics={}).environment
+    assert (kept["DOCKER_HOST"], kept["KUBECONFIG"]) == ("of DOCKER_HOST", "of KUBECONFIG")
+    assert not {"DOCKER_PASSWORD", "CONTAINERS_TOKEN"} & kept.keys()

@@ -69,3 +69,9 @@ def test_what_cannot_be_told_is_an_error_that_names_it(folder: Path) -> None:
     write(folder / "provisioning.toml", "/a")
     write(folder / "provisioning.yml", "/b")
     assert message().startswith("./provisioning.toml and ./provisioning.yml: lie side by side")
+
+
+def test_a_file_is_no_work_dir(folder: Path) -> None:
+    (folder / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"file: is not a folder \(it is what --work-dir .* names\)"):
+        find_work_dir(work_dir=folder / "file")
