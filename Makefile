@@ -27,7 +27,10 @@ TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-c
 	fuse-overlayfs slirp4netns gcc libc6-dev chromium tmux openssl openssh-client openssh-server docker-registry \
 	prometheus prometheus-alertmanager postgresql
 
-.PHONY: help run uninstall test lint types docs unit integration e2e molecule sanity benchmark format clean \
+# What `make test` makes, the longest first; one more at a time than there are processors, because much of it is waiting.
+SECTIONS := integration e2e molecule sanity chaos unit lint types docs
+
+.PHONY: help run uninstall test lint types docs site unit integration e2e chaos molecule sanity benchmark format clean \
 	image run-venv dev-venv test-packages
 
 help: ## list what can be made
@@ -38,16 +41,16 @@ run: run-venv ## install and start the solo platform; what it cannot install her
 	if [ $$code -eq 4 ]; then code=0; fi; exit $$code # 4: installed, but for services that are not required
 
 uninstall: ## undo `make run`; data is kept unless purge=true
-	@if [ ! -d "$(RUN_VENV)" ] && [ -z "$(purge)" ]; then echo "Nothing is installed."; exit 0; fi; \
+	@if [ ! -d "$(RUN_VENV)" ] && [ ! -d "$$HOME/.provisioning$(if $(purge),,/services)" ]; then echo "Nothing is installed."; exit 0; fi; \
 	if [ ! -x "$(RUN_VENV)/bin/ansible-playbook" ]; then $(MAKE) run-venv; fi; \
 	ANSIBLE_CONFIG="$(ROOT)/ansible.cfg" $(RUN_VENV)/bin/ansible-playbook playbooks/uninstall.yml \
-		-e @examples/solo.yml $(if $(purge),-e purge=$(purge)); \
+		-e @examples/solo.yml $(if $(purge),-e purge=$(purge)) && \
 	rm -rf "$(RUN_VENV)"
 
 test: test-packages dev-venv ## everything below: linters, types, every test
 	@tools/python.sh >/dev/null
 	@MAKE="$(MAKE)" $(DEV_VENV)/bin/python tools/with_docker.py \
-		tools/sections.sh lint types docs unit integration e2e molecule sanity
+		$(DEV_VENV)/bin/python tools/sections.py --jobs $$(($(JOBS) + 1)) $(SECTIONS)
 
 lint: dev-venv ## ruff, yamllint, antsibull-changelog, ansible-lint (profile production)
 	@export $(IN_DEV); failed=; \
@@ -61,17 +64,24 @@ lint: dev-venv ## ruff, yamllint, antsibull-changelog, ansible-lint (profile pro
 types: dev-venv ## mypy --strict over the engine and the packages
 	@$(BIN)/mypy
 
-docs: dev-venv ## ansible-doc renders every plugin and role
+docs: dev-venv ## ansible-doc renders every plugin and role; the site is built without a warning
 	@$(IN_DEV) tools/docs.sh
+	@$(IN_DEV) tools/site.sh
+
+site: dev-venv ## the pages for users and the references as a site in build/site
+	@$(IN_DEV) tools/site.sh
 
 unit: dev-venv ## unit tests
 	@$(IN_DEV) $(BIN)/python -m pytest tests/unit -n $(JOBS)
 
 integration: dev-venv ## tests against real engines, servers and processes
-	@$(IN_DEV) $(BIN)/python -m pytest tests/integration
+	@$(IN_DEV) $(BIN)/python tools/with_docker.py python -m pytest tests/integration
 
 e2e: dev-venv ## whole installations
-	@$(IN_DEV) $(BIN)/python -m pytest tests/e2e
+	@$(IN_DEV) $(BIN)/python tools/with_docker.py python -m pytest tests/e2e
+
+chaos: dev-venv ## services killed at random under the supervisor; PROVISIONING_CHAOS_SECONDS=600 for long
+	@$(IN_DEV) $(BIN)/python -m pytest tests/chaos
 
 molecule: test-packages dev-venv ## molecule scenarios: one for each mode, and for each container engine
 	@$(IN_DEV) $(BIN)/python tools/with_docker.py \
@@ -82,7 +92,7 @@ sanity: dev-venv ## ansible-test sanity
 
 benchmark: test-packages dev-venv ## measure this beside its rivals; takes a quarter of an hour on a quiet machine
 	@export $(IN_DEV) DOCKER_CONFIG="$$(tools/compose.sh $(BIN)/python)"; \
-	for program in core processes playbook containers; do \
+	for program in core cli logs processes playbook containers supervisor; do \
 		python tools/with_docker.py python -m benchmarks.$$program; \
 	done
 

@@ -11,5 +11,8 @@ fi
 folder=$PWD/.cache/docker
 binary=$("$1" -c 'import compose, pathlib; print(pathlib.Path(compose.__file__).with_name("docker-compose"))')
 mkdir -p "$folder/cli-plugins"
-install "$binary" "$folder/cli-plugins/docker-compose"
+# Under another name first, so that whoever uses it meanwhile never finds half of it.
+part=$(mktemp "$folder/docker-compose.XXXXXX")
+install "$binary" "$part"
+mv "$part" "$folder/cli-plugins/docker-compose"
 echo "$folder"

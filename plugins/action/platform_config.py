@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError, Problem
-from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.plugin_utils.host_action import OVERRIDE, HostAction
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolve import Platform, resolve
 from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import claim
 
-# Ansible loads its plugins before it makes workers, so this is the process that lives as long as the run.
-LOADED_BY = os.getpid()
 #: Where it stands in the inventory under which address other hosts reach a host; its name serves, too.
 ADDRESS_VARIABLES = ("platform_address", "ansible_host")
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -92,10 +90,8 @@ class ActionModule(HostAction):
             )
 
     def _claim(self, platform: Platform) -> None:
-        # Where the plugin was loaded by the worker itself after all, its parent is that process.
-        pid = os.getppid() if os.getpid() == LOADED_BY else LOADED_BY
-        work_dir = WorkDir(Path(platform.config.work_dir).expanduser().absolute())
-        claim(work_dir.installations / "claim.json", pid=pid, installation=platform.config.installation_id)
+        path = self.claim_of(platform.config.work_dir)
+        claim(path, pid=self.run_pid(), installation=platform.config.installation_id)
 
 
 def result_of(platform: Platform) -> dict[str, Any]:
@@ -108,6 +104,8 @@ def result_of(platform: Platform) -> dict[str, Any]:
         "cleanup_on_failure": config.cleanup_on_failure,
         "provisioning_path": config.provisioning_path,
         "auto_generate_secrets": config.deployment.auto_generate_secrets,
+        "supervise": config.deployment.supervise,
+        "metrics": asdict(config.deployment.metrics) if config.deployment.metrics else {},
         "awaited": list(platform.awaited),
         "secrets_elsewhere": platform.secrets_elsewhere,
     }

@@ -23,6 +23,8 @@ class ActionModule(EngineAction):
 
     def work(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return which secrets there are and which were made; never a value."""
+        # Values come over the connection, which shows all that comes with -vvv; the result is free of them.
+        self._connection._play_context.no_log = True
         arguments = arguments_of(self._task.args)
         if arguments.get("names") or arguments.get("values"):
             return self.engine(arguments, task_vars)

@@ -44,6 +44,10 @@ options:
     description: In how many rounds the hosts of the platform start their services.
     type: int
     default: 1
+  operations:
+    description: What people and programs do with the platform, by name, each with the services that it C(requires).
+    type: dict
+    default: {}
   installation_id:
     description: Id of the installation on whose behalf this is done; it is written to the audit log.
     type: str

@@ -21,7 +21,7 @@ _AUDITED = {
     events.SERVICE_REMOVED: "remove",
     events.SERVICE_FAILED: "start",
 }
-_WHAT_FAILED = {"stop": "stop", "remove": "remove"}
+_WHAT_FAILED = {"stop": "stop", "remove": "remove", "verify": "verify"}
 
 
 class AuditLog:

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from . import _events as events
 from ._drivers._base import ABSENT, Driver, Observation
-from ._drivers._registry import unsupported
 from ._errors import Problem
 from ._events import Emitter
 from ._graph import tasks
@@ -37,21 +36,42 @@ class Checks:
         self._emit = emit
         self._tasks = tasks(services)
 
-    def health(self, services: Sequence[ServiceDefinition]) -> dict[str, HealthResult]:
-        """Check the health of services once."""
+    def health(
+        self, services: Sequence[ServiceDefinition], *, seen: Mapping[str, Observation] | None = None
+    ) -> dict[str, HealthResult]:
+        """Check the health of services once.
+
+        :param seen: what they have just been seen to be, which is enough for some that have no check.
+        """
+        known = seen or {}
 
         def one(service: ServiceDefinition, driver: Driver) -> HealthResult:
+            if service.health is None and service.name in known:
+                glanced = driver.glance(service, known[service.name])
+                if glanced is not None:
+                    return glanced
             return check_now(service, driver, may_end=service.name in self._tasks)
 
-        return _each(one, services, self._drivers, lambda result: result)
+        return _each(one, services, self._drivers)
 
     def verify(self, services: Sequence[ServiceDefinition]) -> dict[str, list[HealthResult]]:
-        """Ask services for their real work."""
+        """Ask services for their real work, and emit an event for each that does not do it."""
 
         def one(service: ServiceDefinition, driver: Driver) -> list[HealthResult]:
-            return verify_service(service, driver, may_end=service.name in self._tasks)
+            results = verify_service(service, driver, may_end=service.name in self._tasks)
+            wrong = "; ".join(result.reason for result in results if not result.healthy)
+            if wrong:
+                self._emit(
+                    events.SERVICE_FAILED,
+                    service=service.name,
+                    action="verify",
+                    error=f"does not do its work: {wrong}",
+                    remedy=f"Look at the log of {service.name}.",
+                    **_about(service),
+                )
+            return results
 
-        return _each(one, services, self._drivers, lambda result: [result])
+        return _each(one, services, self._drivers)
 
     def elsewhere(self, services: Sequence[ServiceDefinition]) -> dict[str, Problem]:
         """Return the services that need one on another host that is not there, each with the first that it misses."""
@@ -93,12 +113,12 @@ class Checks:
                 stop.set()
             return result
 
-        return _each(one, services, self._drivers, lambda result: result)
+        return _each(one, services, self._drivers)
 
     def _wait_for(
         self, service: ServiceDefinition, driver: Driver, observation: Observation, stop: threading.Event
     ) -> HealthResult:
-        about: dict[str, Any] = {"mode": service.mode, "address": service.url or "", "required": service.required}
+        about = _about(service)
         if service.name in self._tasks and observation.has_completed:
             self._emit(events.SERVICE_COMPLETED, service=service.name, reason="has completed", **about)
             return HealthResult(True, "has completed")
@@ -112,21 +132,21 @@ class Checks:
         return result
 
 
+def _about(service: ServiceDefinition) -> dict[str, Any]:
+    return {"mode": service.mode, "address": service.url or "", "required": service.required}
+
+
 def _each(
     one: Callable[[ServiceDefinition, Driver], T],
     services: Sequence[ServiceDefinition],
     drivers: Mapping[str, Driver],
-    without_driver: Callable[[HealthResult], T],
 ) -> dict[str, T]:
     """Do something with each service, all at the same time."""
 
     def work(service: ServiceDefinition) -> T:
-        driver = drivers.get(service.mode)
-        if driver is None:
-            return without_driver(HealthResult(False, unsupported(service)[0].why))
-        return one(service, driver)
+        return one(service, drivers[service.mode])
 
-    if not services:
-        return {}
+    if len(services) < 2:
+        return {service.name: work(service) for service in services}
     with ThreadPoolExecutor(min(_THREADS, len(services))) as pool:
         return {service.name: result for service, result in zip(services, pool.map(work, services), strict=True)}

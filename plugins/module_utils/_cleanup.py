@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ._converge import Options
+from ._errors import DriverError, Problem, raise_if_any
 from ._events import Sink
 from ._ledger import Ledger
 from ._manager import Manager
 from ._paths import WorkDir
+from ._plan import Goal
 
 
 def take_back(layout: WorkDir, installation: str, *, dry: bool = False, sinks: Iterable[Sink] = ()) -> list[str]:
@@ -20,8 +22,7 @@ def take_back(layout: WorkDir, installation: str, *, dry: bool = False, sinks: I
 
     :param dry: only tell.
     :param sinks: readers of the events.
-
-    :raises ProvisioningError: a service cannot be removed.
+    :raises ProvisioningError: a service cannot be removed; its files stay.
     """
     ledger = Ledger(layout, installation)
     created = ledger.read()
@@ -29,7 +30,13 @@ def take_back(layout: WorkDir, installation: str, *, dry: bool = False, sinks: I
     there = [name for name in created.services if name in manager.services()]
     if dry:
         return [*there, *created.paths]
-    manager.converge(dict.fromkeys(there, "absent"), Options(fail_fast=False), removal="cleaned up after the failure")
+    goals: dict[str, Goal] = dict.fromkeys(there, "absent")
+    _plan, outcomes = manager.converge(goals, Options(fail_fast=False), removal="cleaned up after the failure")
+    # By the files, what could not be removed is found again.
+    left = [outcome for outcome in outcomes.values() if not outcome.is_well]
+    raise_if_any(
+        [Problem(one.service, f"could not be cleaned up: {one.reason}", one.remedy) for one in left], DriverError
+    )
     manager.clean()
     removed = ledger.remove_paths(keep=[layout.installations / installation, layout.audit])
     return [*there, *removed]

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pwd
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +18,7 @@ from pathlib import Path
 from ._config_files import fill_serial
 from ._model import ConfigFile, ServiceDefinition
 from ._paths import WorkDir, make_directory, write_atomically
-from ._secrets import SecretStore, references
+from ._secrets import PLACEHOLDER, SecretStore
 
 _PASSAGE_MODE = 0o711  # another user may pass through to what is his, but not look round
 
@@ -87,7 +89,7 @@ class ConfigWriter:
         folder = self._layout.service_config(service.name)
         for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
             if path.is_file() and path not in wanted:
-                yield FileChange(path, self._hidden(path.read_text(errors="replace"), service), None)
+                yield FileChange(path, self._hide(path.read_text(errors="replace"), ""), None)
 
     def apply(self, change: FileChange) -> None:
         """Write or remove a file.
@@ -119,14 +121,12 @@ class ConfigWriter:
         return str(self._secrets.fill(template))
 
     def _hide(self, text: str, template: str) -> str:
-        for service, name in references(template):
-            secret = self._secrets.read(service).get(name)
-            if secret is not None and secret.value:
-                text = text.replace(secret.value, f"${{secret.{service}.{name}}}")
-        return text
+        """Return a text without the secrets that are in it: those there are, and those that there were before."""
+        return _without_former(str(self._secrets.hide(text, [template, *self._placeholders])), template)
 
-    def _hidden(self, text: str, service: ServiceDefinition) -> str:
-        return self._hide(text, " ".join(f"${{secret.{service.name}.{name}}}" for name in service.secrets))
+    @functools.cached_property
+    def _placeholders(self) -> list[str]:
+        return self._secrets.placeholders()
 
     def _hand_over(self, path: Path, owner: Owner) -> None:
         os.chown(path, owner.uid, owner.gid)
@@ -137,6 +137,26 @@ class ConfigWriter:
         while owner.on_host and folder != self._layout.root.parent:
             folder.chmod(_PASSAGE_MODE)
             folder = folder.parent
+
+
+def _without_former(text: str, template: str) -> str:
+    """Return a text without the former values of secrets that have others now; they are known by their places alone.
+
+    A line that differs from one of the template in nothing else becomes that one.
+    """
+    wanted, lines = template.split("\n"), text.split("\n")
+    patterns = {line: _pattern(line) for line in wanted if PLACEHOLDER.search(line)}
+    telling = [line for line in patterns if PLACEHOLDER.sub("", line).strip()]
+    is_alike = len(wanted) == len(lines)
+    for index, line in enumerate(lines):
+        candidates = [wanted[index], *telling] if is_alike and wanted[index] in patterns else telling
+        lines[index] = next((one for one in candidates if patterns[one].fullmatch(line)), line)
+    return "\n".join(lines)
+
+
+def _pattern(line: str) -> re.Pattern[str]:
+    """A pattern for a line of a template with any value in the place of its secrets."""
+    return re.compile(".+".join(re.escape(part) for part in PLACEHOLDER.sub("\0", line).split("\0")))
 
 
 def remove_configuration(layout: WorkDir, names: Iterable[str]) -> None:

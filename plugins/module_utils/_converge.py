@@ -6,29 +6,26 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from . import _events as events
 from ._drivers._base import ABSENT, Driver, Observation
-from ._errors import DriverError, Problem, ProvisioningError, os_problem
+from ._errors import Problem, ProvisioningError
 from ._events import Emitter
 from ._graph import critical_lengths, dependencies_of, dependents_of, reachable, tasks
 from ._health import HealthResult
 from ._model import ServiceDefinition
 from ._outcome import Outcome, Result
 from ._plan import Action
-from ._wait import delays, last_words, wait_for_service
+from ._results import NOT_AWAITED, Results, since
+from ._wait import delays, wait_for_service
 from ._walk import DONE, Lanes, Reached, Steps, walk
 
 __all__ = ["Options", "Outcome", "converge"]
 
 _STARTING = frozenset({"create", "start", "recreate", "restart", "none"})
 _LEAVING = frozenset({"stop", "remove", "restart"})
-_NOT_AWAITED = "started, but not waited for: "
 
 
 @dataclass(frozen=True)
@@ -70,8 +67,8 @@ def converge(
     run = _Run(services, actions, observed, drivers, emit, options or Options())
     run.leave()
     run.start()
-    if run.unheard and all(outcome.is_well for outcome in run.outcomes.values()):
-        raise run.unheard[0]
+    if run.results.unheard and all(outcome.is_well for outcome in run.outcomes.values()):
+        raise run.results.unheard[0]
     return run.outcomes
 
 
@@ -89,11 +86,11 @@ class _Run:
         self.actions = actions
         self.observed = dict(observed)
         self.drivers = drivers
-        self.emit = emit
         self.options = options
-        self.outcomes: dict[str, Outcome] = {}
-        self.tripped = False
-        self.unheard: list[OSError] = []
+        self.results = Results(
+            services, actions, drivers, emit, fail_fast=options.fail_fast, cancelled=options.cancelled
+        )
+        self.outcomes = self.results.by_name
         self.unprepared: dict[str, ProvisioningError | OSError] = {}
         self.tasks = tasks(services)
 
@@ -111,7 +108,9 @@ class _Run:
                 seen = self.observed.get(name, ABSENT)
                 self.outcomes[name] = Outcome(name, "unchanged", action.reason, observation=seen)
                 if not self.services[name].is_ours:  # whoever asked for it is told why nothing was done
-                    self._tell(events.SERVICE_UNCHANGED, service=name, reason=action.reason, **self._about(name))
+                    self.results.tell(
+                        events.SERVICE_UNCHANGED, service=name, reason=action.reason, **self.results.about(name)
+                    )
 
     def _leaves(self, name: str, action: Action) -> bool:
         if action.verb == "restart" and self._driver(name).restarts_in_place:
@@ -122,7 +121,7 @@ class _Run:
         action, begin = self.actions[name], time.perf_counter()
         driver = self._driver(name)
         seen = self.observed.get(name, ABSENT)
-        self._tell(events.SERVICE_STOPPING, service=name, reason=action.reason)
+        self.results.tell(events.SERVICE_STOPPING, service=name, reason=action.reason)
         try:
             if action.verb == "remove":
                 driver.remove(self.services[name], seen)
@@ -131,15 +130,15 @@ class _Run:
             if action.verb != "restart":
                 self.options.on_gone(action)
         except (ProvisioningError, OSError) as error:
-            self._fail(name, error, begin)
+            self.results.fail(name, error, begin)
             return
         if action.verb == "remove":
             self.observed[name] = ABSENT
         kind = events.SERVICE_REMOVED if action.verb == "remove" else events.SERVICE_STOPPED
-        self._tell(kind, service=name, reason=action.reason)
+        self.results.tell(kind, service=name, reason=action.reason)
         if action.verb != "restart":
             result: Result = "removed" if action.verb == "remove" else "stopped"
-            self.outcomes[name] = Outcome(name, result, action.reason, changed=True, duration_ms=_since(begin))
+            self.outcomes[name] = Outcome(name, result, action.reason, changed=True, duration_ms=since(begin))
 
     # --- what is to come ---------------------------------------------------------------------------------------------
 
@@ -171,7 +170,7 @@ class _Run:
     def _prepare(self, coming: Collection[str]) -> None:
         touched: dict[str, list[ServiceDefinition]] = {}
         for name in coming:
-            if self.actions[name].is_change and name not in self.options.skip and not self.is_stopped():
+            if self.actions[name].is_change and name not in self.options.skip and not self.results.is_stopped():
                 touched.setdefault(self.services[name].mode, []).append(self.services[name])
         for mode, services in touched.items():
             try:
@@ -184,7 +183,7 @@ class _Run:
             return
         if name in self.options.skip:
             problem = self.options.skip[name]
-            self._report_skip(name, problem.why, problem.remedy)
+            self.results.skip(name, problem.why, problem.remedy)
             return
         begin = time.perf_counter()
         try:
@@ -192,25 +191,25 @@ class _Run:
             reached("started")
             self._follow_up(name, observation, reached, begin)
         except (ProvisioningError, OSError) as error:
-            self._fail(name, error, begin)
+            self.results.fail(name, error, begin)
 
     def _bring_up(self, name: str) -> Observation:
         action = self.actions[name]
         if not action.is_change:
-            self._tell(events.SERVICE_UNCHANGED, service=name, reason=action.reason, **self._about(name))
+            self.results.tell(events.SERVICE_UNCHANGED, service=name, reason=action.reason, **self.results.about(name))
             return self.observed.get(name, ABSENT)
-        self._tell(events.SERVICE_STARTING, service=name, reason=action.reason, action=action.verb)
+        self.results.tell(events.SERVICE_STARTING, service=name, reason=action.reason, action=action.verb)
         begin = time.perf_counter()
         if self.services[name].mode in self.unprepared:
             raise self.unprepared[self.services[name].mode]
         observation = self._driver(name).start(self.services[name], self.observed.get(name, ABSENT), action.digest)
         self.options.on_started(action, observation)
-        self._tell(
+        self.results.tell(
             events.SERVICE_STARTED,
             service=name,
             reason=action.reason,
-            duration_ms=_since(begin),
-            **self._about(name),
+            duration_ms=since(begin),
+            **self.results.about(name),
         )
         return observation
 
@@ -219,30 +218,33 @@ class _Run:
         awaits_end = name in self.tasks and (self.options.wait or (name, "completed") in self.awaited)
         if awaits_end:
             if not self._wait_for_end(name):
-                self._cancel(name, _NOT_AWAITED)
+                self.results.cancel(name, NOT_AWAITED)
                 return
             reached("completed")
-            self._tell(events.SERVICE_COMPLETED, service=name, duration_ms=_since(begin))
-            self.outcomes[name] = self._outcome(name, "completed", action, observation, None, begin)
+            self.results.tell(events.SERVICE_COMPLETED, service=name, duration_ms=since(begin))
+            self.results.reached(name, "completed", action, observation, None, begin=begin)
             return
         if not self.options.wait and (name, "healthy") not in self.awaited:
             result: Result = "started" if action.is_change else "unchanged"
-            self.outcomes[name] = self._outcome(name, result, action, observation, None, begin)
+            self.results.reached(name, result, action, observation, None, begin=begin)
             return
         health = self._wait_for_health(name, None if action.is_change else observation.since)
-        if not health.healthy and self.is_stopped():
-            self._cancel(name, _NOT_AWAITED)
+        if not health.healthy and self.results.is_stopped():
+            self.results.cancel(name, NOT_AWAITED)
             return
         if not health.healthy:
-            self._fail_health(name, health, begin)
+            self.results.fail_health(name, health, begin)
             return
         reached("healthy")
-        self._tell(
-            events.SERVICE_HEALTHY, service=name, reason=health.reason, duration_ms=_since(begin), **self._about(name)
+        self.results.tell(
+            events.SERVICE_HEALTHY,
+            service=name,
+            reason=health.reason,
+            duration_ms=since(begin),
+            **self.results.about(name),
         )
-        self.outcomes[name] = self._outcome(
-            name, "healthy" if action.is_change else "unchanged", action, observation, health, begin
-        )
+        became: Result = "healthy" if action.is_change else "unchanged"
+        self.results.reached(name, became, action, observation, health, begin=begin)
 
     def _wait_for_health(self, name: str, since: float | None) -> HealthResult:
         return wait_for_service(
@@ -262,7 +264,7 @@ class _Run:
             if now.has_completed:
                 return True
             if now.status in ("failed", "absent"):
-                why = f"did not complete: {now.detail or f'it is {now.status}'}{self._last_words(name)}"
+                why = f"did not complete: {now.detail or f'it is {now.status}'}{self.results.last_words(name)}"
                 raise ProvisioningError(Problem(name, why, f"Look at the log of {name}."))
             if time.monotonic() > deadline:
                 raise ProvisioningError(
@@ -276,117 +278,8 @@ class _Run:
                 return False
         return False  # never: the pauses have no end
 
-    # --- results -----------------------------------------------------------------------------------------------------
-
-    def is_stopped(self) -> bool:
-        """Whether nothing more is to begin."""
-        return self.options.cancelled.is_set()
-
-    def _outcome(
-        self,
-        name: str,
-        result: Result,
-        action: Action,
-        observation: Observation,
-        health: HealthResult | None,
-        begin: float,
-    ) -> Outcome:
-        return Outcome(
-            name,
-            result,
-            action.reason,
-            changed=action.is_change,
-            duration_ms=_since(begin),
-            observation=observation,
-            health=health,
-        )
-
-    def _fail_health(self, name: str, health: HealthResult, begin: float) -> None:
-        service = self.services[name]
-        look = f"Look at the log of {name}" if service.is_ours else f"See whether {service.url} answers from here"
-        remedy = f"{look}, or raise its startup.timeout."
-        problem = Problem(name, f"{health.reason}{self._last_words(name)}", remedy)
-        self._fail(name, ProvisioningError(problem), begin)
-
-    def _fail(self, name: str, error: ProvisioningError | OSError, begin: float) -> None:
-        if isinstance(error, OSError):
-            error = DriverError(os_problem(name, error))
-        why = "; ".join(problem.why for problem in error.problems)
-        remedy = error.problems[0].remedy
-        duration = _since(begin)
-        action = self.actions[name]
-        self.outcomes[name] = Outcome(name, "failed", why, remedy, changed=action.is_change, duration_ms=duration)
-        self._tell(
-            events.SERVICE_FAILED,
-            service=name,
-            action=action.verb,
-            error=why,
-            remedy=remedy,
-            required=self.services[name].required,
-            duration_ms=duration,
-        )
-        self._trip(name)
-
-    def _broken(self, name: str, error: Exception) -> None:
-        """A driver, or we, have a bug: say so clearly, and where, and go on with what does not depend on it."""
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}, line {place.lineno}"
-        why = f"internal error: {type(error).__name__}: {error} ({where})"
-        problem = Problem(name, why, "This is a bug of ours; please report it.")
-        self._fail(name, ProvisioningError(problem), time.perf_counter())
-
-    def _skip(self, name: str, because: Collection[str]) -> None:
-        if name in self.outcomes:
-            return
-        if self.is_stopped() or not because:
-            self._cancel(name, "not begun: ")
-            return
-        need = next(iter(because))
-        self._report_skip(name, self._lost(need), self.outcomes[need].remedy if need in self.outcomes else "")
-
-    def _lost(self, need: str) -> str:
-        became = self.outcomes[need].result if need in self.outcomes else "failed"
-        return f"needs {need}, which {'failed' if became == 'failed' else f'was {became}'}"
-
-    def _cancel(self, name: str, how_far: str) -> None:
-        lost = [
-            self._lost(need)
-            for need in self.services[name].depends_on
-            if need in self.outcomes and self.outcomes[need].result in ("failed", "skipped")
-        ]
-        why = lost[0] if lost else "another service failed" if self.tripped else "the run was cancelled"
-        was_touched = how_far == _NOT_AWAITED and self.actions[name].is_change
-        self.outcomes[name] = Outcome(name, "cancelled", how_far + why, changed=was_touched)
-        required = self.services[name].required
-        self._tell(events.SERVICE_SKIPPED, service=name, reason=how_far + why, required=required)
-
-    def _report_skip(self, name: str, reason: str, remedy: str = "") -> None:
-        required = self.services[name].required
-        self.outcomes[name] = Outcome(name, "skipped", reason, remedy)
-        self._tell(events.SERVICE_SKIPPED, service=name, reason=reason, remedy=remedy, required=required)
-        self._trip(name)
-
-    def _trip(self, name: str) -> None:
-        if self.options.fail_fast and self.services[name].required:
-            self.tripped = True
-            self.options.cancelled.set()
-
-    def _last_words(self, name: str) -> str:
-        return last_words(self.services[name], self._driver(name))
-
-    def _about(self, name: str) -> dict[str, Any]:
-        service = self.services[name]
-        return {"mode": service.mode, "address": service.url or ""}
-
     def _driver(self, name: str) -> Driver:
         return self.drivers[self.services[name].mode]
-
-    def _tell(self, kind: str, **details: Any) -> None:
-        """Emit an event. That it cannot be written down, e.g. for want of space, must not leave services half done."""
-        try:
-            self.emit(kind, **details)
-        except OSError as error:
-            self.unheard.append(error)
 
     def _walk(
         self,
@@ -394,7 +287,7 @@ class _Run:
         begin: Callable[[str, Reached], None],
         priority: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
-        steps = Steps(begin, self._skip, self.is_stopped, self._broken)
+        steps = Steps(begin, self.results.skip_for, self.results.is_stopped, self.results.broken)
         try:
             walk(needs, steps, self._lanes(needs), priority=priority)
         except BaseException:
@@ -405,7 +298,3 @@ class _Run:
         of: dict[str, str] = {name: self.services[name].mode for name in names}
         width = {mode: self.drivers[mode].parallelism if mode in self.drivers else 1 for mode in of.values()}
         return Lanes(of, width)
-
-
-def _since(begin: float) -> float:
-    return round((time.perf_counter() - begin) * 1000, 1)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -12,6 +13,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO
@@ -33,6 +35,11 @@ def destination(download: Download, folder: Path) -> Path:
     return folder / Path(download.extract or urlsplit(download.url).path).name
 
 
+def content_of(download: Download) -> str:
+    """Return what tells whether another file would be put in place."""
+    return f"{download.sha256} {download.extract}" if download.extract else download.sha256
+
+
 def fetch(download: Download, folder: Path, *, service: str) -> Path:
     """Fetch the artefact unless the same one is there already, and return the path of its executable.
 
@@ -42,7 +49,7 @@ def fetch(download: Download, folder: Path, *, service: str) -> Path:
     :raises OSError: it cannot be written.
     """
     target = destination(download, folder)
-    if target.exists() and _fetched(target) == download.sha256:
+    if target.exists() and _fetched(target) == content_of(download):
         return target
     url = urlsplit(download.url)
     if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
@@ -52,7 +59,7 @@ def fetch(download: Download, folder: Path, *, service: str) -> Path:
         _receive(download, temporary, service)
         _mark(target).unlink(missing_ok=True)  # until the new one is there, none is vouched for
         _install(download, Path(temporary.name), target, service)
-    write_atomically(_mark(target), download.sha256)
+    write_atomically(_mark(target), content_of(download))
     return target
 
 
@@ -64,14 +71,40 @@ def remove(download: Download, folder: Path) -> None:
         _mark(target).unlink()
 
 
+@contextlib.contextmanager
+def kept(download: Download | None, folder: Path) -> Iterator[Callable[[], None]]:
+    """Keep what an artefact has put there while the block runs; what is given puts it back, without a network.
+
+    :param download: the artefact; none keeps nothing.
+    :raises OSError: it cannot be kept.
+    """
+    target = destination(download, folder) if download is not None else None
+    checksum = _fetched(target) if target is not None and target.exists() else None
+    if target is None or checksum is None:
+        yield lambda: None
+        return
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.") as copy:
+        shutil.copyfile(target, copy.name)
+
+        def put_back() -> None:
+            if _fetched(target) != checksum:
+                again = Path(f"{copy.name}.again")
+                shutil.copyfile(copy.name, again)
+                again.chmod(_EXECUTABLE)
+                again.replace(target)
+                write_atomically(_mark(target), checksum)
+
+        yield put_back
+
+
 def _mark(target: Path) -> Path:
     return target.with_name(f".{target.name}.sha256")
 
 
 def _fetched(target: Path) -> str | None:
-    """Return the checksum of the artefact that an executable came from, if we have put it there."""
+    """Return what tells of the artefact that an executable came from, if we have put it there."""
     try:
-        return _mark(target).read_text(encoding="ascii", errors="replace")
+        return _mark(target).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
 

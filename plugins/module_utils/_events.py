@@ -37,6 +37,15 @@ SERVICE_STOPPED = "service.stopped"
 SERVICE_REMOVED = "service.removed"
 SERVICE_PULLING = "service.pulling"
 SERVICE_WARNING = "service.warning"
+# What the supervisor tells, in a journal of its own.
+SERVICE_DOWN = "service.down"
+SERVICE_UNHEALTHY = "service.unhealthy"
+SERVICE_RESTARTED = "service.restarted"
+SERVICE_RECOVERED = "service.recovered"
+SERVICE_HELD = "service.held"
+SERVICE_GIVEN_UP = "service.given_up"
+SERVICE_FLAPPING = "service.flapping"
+SERVICE_SETTLED = "service.settled"
 
 RUN_ENDINGS = frozenset({RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED})
 

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import graphlib
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ._errors import ConfigurationError, Problem, raise_if_any
-from ._model import ServiceDefinition
+from ._model import Dependency, ServiceDefinition
 
 Services = Mapping[str, ServiceDefinition]
 Edges = Mapping[str, Collection[str]]
@@ -139,6 +140,35 @@ def can_stop(services: Services, running: Collection[str], names: Collection[str
         needing = reachable(reverse, [name])
         blocked[name] = [other for other in staying if other in needing]
     return {name: others for name, others in blocked.items() if others}
+
+
+def part(services: Services, names: Iterable[str], *, reverse: bool = False) -> dict[str, ServiceDefinition]:
+    """Return the part of the graph that services depend on, with themselves.
+
+    :param reverse: the part that depends on them instead.
+    :raises ConfigurationError: a name is unknown.
+    """
+    wanted = list(names)
+    refuse_unknown(wanted, services)
+    edges: Edges = dependencies_of(services)
+    chosen = reachable(dependents_of(edges) if reverse else edges, wanted)
+    return {
+        name: dataclasses.replace(
+            service, depends_on={need: how for need, how in service.depends_on.items() if need in chosen}
+        )
+        for name, service in services.items()
+        if name in chosen
+    }
+
+
+def turned_round(services: Services) -> dict[str, ServiceDefinition]:
+    """Return the services with every arrow turned round: each depends on what depends on it."""
+    needed_by: dict[str, dict[str, Dependency]] = {name: {} for name in services}
+    for name, service in services.items():
+        for need, how in service.depends_on.items():
+            if need in needed_by:
+                needed_by[need][name] = how
+    return {name: dataclasses.replace(service, depends_on=needed_by[name]) for name, service in services.items()}
 
 
 def critical_lengths(services: Services) -> dict[str, int]:

@@ -282,11 +282,17 @@ def _contains(path: str, text: bytes) -> bool:
 
 
 def _ask_dns(check: DnsVerification) -> tuple[bool, str]:
-    addresses = _dns.query_a(check.name, host=check.host, port=check.port, timeout=check.timeout)
+    expected = check.expected_address
+    addresses = _dns.query(check.name, host=check.host, port=check.port, timeout=check.timeout)
+    if not addresses or (expected and ":" in expected):
+        family = socket.AF_INET6
+        addresses += _dns.query(check.name, host=check.host, port=check.port, timeout=check.timeout, family=family)
     if not addresses:
         return False, f"{_target(check)} knows no address for {check.name}"
-    if check.expected_address and check.expected_address not in addresses:
-        return False, f"{check.name} is {', '.join(addresses)}, not {check.expected_address}"
+    if expected and ":" in expected:  # in the one way of many that answers are written in
+        expected = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, expected))
+    if expected and expected not in addresses:
+        return False, f"{check.name} is {', '.join(addresses)}, not {expected}"
     return True, f"{check.name} is {', '.join(addresses)}"
 
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from . import _supervised
 from ._build import to_dict
 from ._drivers import _podman_service
 from ._errors import PrerequisiteError, Problem
@@ -89,6 +90,7 @@ def remove(layout: WorkDir, *, purge: bool = False, dry: bool = False) -> list[s
         )
     doomed = list(_doomed(layout, purge=purge))
     if not dry:
+        _supervised.stop(layout)  # in case it is removed without the playbook
         _podman_service.stop(layout)  # in case no service in a container was left to end it with
         for path in doomed:
             _remove(path)
@@ -113,7 +115,8 @@ def left(layout: WorkDir) -> list[str]:
 
 
 def _doomed(layout: WorkDir, *, purge: bool) -> Iterator[Path]:
-    parts = [layout.config, layout.bin, layout.pids.parent, layout.installations, layout.audit]
+    supervisor = _supervised.folder_of(layout)
+    parts = [layout.config, layout.bin, layout.pids.parent, supervisor, layout.installations, layout.audit]
     yield from (path for path in parts if path.exists())
     if purge:
         yield from (path for path in (layout.data, layout.secrets) if path.exists())

@@ -133,6 +133,14 @@ def write_generation(work_dir: WorkDir, installation: str, document: dict[str, A
     return True
 
 
+def current_installation(work_dir: WorkDir) -> str:
+    """Return the id of the last successful installation; empty where there is none."""
+    try:
+        return (work_dir.installations / "current").read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
 def read_generation(work_dir: WorkDir) -> dict[str, Any] | None:
     """Return the record of the last successful installation, or nothing where there is none.
 

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from ._paths import FILE_MODE
 
@@ -27,6 +28,8 @@ _KEEP_SIZE, _PUNCH_HOLE, _COLLAPSE_RANGE = 0x01, 0x02, 0x08
 _BLOCK = 4096
 _PIECE = 1 << 20
 _POLL_SECONDS = 0.1
+_PACKED = ".gz"
+_REPLICA = re.compile(r"\.\d+$")
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,23 @@ class Rotation:
 
     :param size: bytes from which on a log is rotated.
     :param count: rotated files kept, at least one.
+    :param age: seconds after its rotation in which a rotated file is kept; for ever when nothing.
+    :param compress: whether rotated files are compressed.
     """
 
     size: int = 10 * 1024 * 1024
     count: int = 5
+    age: float | None = None
+    compress: bool = True
 
 
 def rotate(path: Path, rotation: Rotation | None = None) -> bool:
-    """Move the older part of a log that has grown too large into a compressed file; return whether it was done.
+    """Move the older part of a log that has grown too large into a file of its own; return whether it was done.
 
-    The cut is at a whole block, so a rotated file may end in the middle of a line whose rest begins the next. Nothing
-    is done while somebody reads the log. A crash may leave lines twice, but loses none.
+    The cut is at a whole block, which is all that file systems can take out, so a rotated file may end in the middle of
+    a line whose rest begins the next; one after the other they are what was written, byte for byte. What is too old or
+    too much is removed, also where nothing is rotated. Nothing is done while somebody reads the log. A crash may leave
+    lines twice, but loses none.
 
     :raises OSError: the file cannot be read or shortened, or the rotated one not be written.
     """
@@ -56,15 +65,21 @@ def rotate(path: Path, rotation: Rotation | None = None) -> bool:
         return False
     try:
         used = os.fstat(descriptor).st_blocks * 512  # not the size: a punched file keeps it
-        if used < limits.size or not _lock_alone(descriptor):
+        is_due = used >= max(_BLOCK, limits.size)
+        if not (is_due or _outdated(path, limits)) or not _lock_alone(descriptor):
+            return False
+        for file in _outdated(path, limits):
+            file.unlink()
+        if not is_due:
             return False
         start = _first_data(descriptor)
         end = os.fstat(descriptor).st_size // _BLOCK * _BLOCK
         if end <= start:
             return False
-        packed = _compress(descriptor, start, end, _rotated(path, 1))
+        target = _name(path, 1, limits.compress)
+        copied = _copy(descriptor, start, end, target, compress=limits.compress)
         _shift(path, max(1, limits.count))
-        packed.rename(_rotated(path, 1))
+        copied.rename(target)
         _discard(descriptor, end)
     finally:
         os.close(descriptor)
@@ -104,14 +119,19 @@ def follow_lines(path: Path, *, tail: int | None = 0, ended: Callable[[], bool] 
 def rotated_files(path: Path) -> list[Path]:
     """Return the rotated files of a log that exist, newest first."""
     found: list[Path] = []
-    while (candidate := _rotated(path, len(found) + 1)).exists():
-        found.append(candidate)
+    while (file := _rotated(path, len(found) + 1)) is not None:
+        found.append(file)
     return found
+
+
+def service_of(path: Path) -> str:
+    """Return whose log it is: further replicas have their number in its name, ``x.2.log``."""
+    return _REPLICA.sub("", path.stem)
 
 
 def remove_logs(path: Path) -> None:
     """Remove a log with its rotated files, and those of further replicas: ``x.log``, ``x.log.1.gz``, ``x.2.log``."""
-    ours = re.compile(rf"\.?{re.escape(path.stem)}(\.\d+)?\.log(\.\d+\.gz)?")
+    ours = re.compile(rf"\.?{re.escape(path.stem)}(\.\d+)?\.log(\.\d+(\.gz)?)?")
     for part in list(path.parent.glob(f"*{path.stem}*")):
         if ours.fullmatch(part.name):
             part.unlink(missing_ok=True)
@@ -145,7 +165,7 @@ class _Reader:
                     yield from self._split(piece)
                 return
             data, wanted = b"", count + 1  # the end of the last line but so many
-            for piece in _newest_first(self._path, descriptor, end) if count else ():
+            for piece in _newest_first(self._path, descriptor, end, wanted) if count else ():
                 data = piece + data
                 if data.count(b"\n") >= wanted:
                     break
@@ -184,10 +204,10 @@ class _Reader:
         now = self._rotations()
         fresh = now[: now.index(self._newest)] if self._newest in now else now
         self._newest = now[0] if now else None
-        for number in range(len(fresh), 0, -1):
-            content = gzip.decompress(_rotated(self._path, number).read_bytes())
-            yield content[self._offset :]
-            self._offset = max(0, self._offset - len(content))
+        for file in reversed(rotated_files(self._path)[: len(fresh)]):
+            for piece in _pieces_of(file):
+                yield piece[self._offset :]
+                self._offset = max(0, self._offset - len(piece))
 
     def _rotations(self) -> list[tuple[int, int]]:
         """Tell the rotated files apart, also from one that was given the number of one removed."""
@@ -228,7 +248,7 @@ def _lock_alone(descriptor: int) -> bool:
 
 def _oldest_first(path: Path, descriptor: int | None, end: int) -> Iterator[bytes]:
     for rotated in reversed(rotated_files(path)):
-        yield gzip.decompress(rotated.read_bytes())
+        yield from _pieces_of(rotated)
     if descriptor is not None:
         yield from _pieces(descriptor, min(end, _first_data(descriptor)), end)
 
@@ -240,43 +260,80 @@ def _pieces(descriptor: int, start: int, end: int) -> Iterator[bytes]:
         start += len(data)
 
 
-def _newest_first(path: Path, descriptor: int | None, end: int) -> Iterator[bytes]:
+def _pieces_of(rotated: Path) -> Iterator[bytes]:
+    """Yield the content of a rotated file, which may be larger than memory."""
+    with gzip.open(rotated) if rotated.suffix == _PACKED else rotated.open("rb") as stream:
+        while data := stream.read(_PIECE):
+            yield data
+
+
+def _newest_first(path: Path, descriptor: int | None, end: int, wanted: int) -> Iterator[bytes]:
+    """Yield parts of a log, from its end to its beginning; of each rotated file no more than the lines wanted."""
     start = min(end, _first_data(descriptor)) if descriptor is not None else end
     while descriptor is not None and end > start:
         begin = max(start, end - _PIECE)
         yield os.pread(descriptor, end - begin, begin)
         end = begin
     for rotated in rotated_files(path):
-        yield gzip.decompress(rotated.read_bytes())
+        last = b""
+        for piece in _pieces_of(rotated):
+            last = b"\n".join((last + piece).rsplit(b"\n", wanted + 1)[-wanted - 1 :])
+        yield last
 
 
-def _rotated(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}.{number}.gz")
+def _name(path: Path, number: int, compress: bool) -> Path:
+    return path.with_name(f"{path.name}.{number}{_PACKED if compress else ''}")
+
+
+def _rotated(path: Path, number: int) -> Path | None:
+    """Return the rotated file of that number, compressed or not: the setting may have changed meanwhile."""
+    return next((file for compress in (True, False) if (file := _name(path, number, compress)).exists()), None)
+
+
+def _outdated(path: Path, limits: Rotation) -> list[Path]:
+    """Return the rotated files that are not to be kept, oldest first, so that no gap is left by a crash."""
+    oldest = time.time() - limits.age if limits.age is not None else None
+    found = rotated_files(path)
+    kept = max(1, limits.count)
+    return [
+        file
+        for number, file in reversed(list(enumerate(found, 1)))
+        if number > kept or (oldest is not None and file.stat().st_mtime < oldest)
+    ]
 
 
 def _shift(path: Path, count: int) -> None:
     existing = rotated_files(path)
-    for number in range(len(existing), 0, -1):
+    for number, file in reversed(list(enumerate(existing, 1))):
         if number >= count:
-            _rotated(path, number).unlink()
+            file.unlink()
         else:
-            _rotated(path, number).rename(_rotated(path, number + 1))
+            file.rename(_name(path, number + 1, file.suffix == _PACKED))
 
 
-def _compress(descriptor: int, start: int, end: int, target: Path) -> Path:
-    """Write a part of a file, compressed, beside the target; return where."""
+def _copy(descriptor: int, start: int, end: int, target: Path, *, compress: bool) -> Path:
+    """Write a part of a file, beside the target, and wait until the disk has it; return where."""
     temporary = target.with_name(f".{target.name}")
     output = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     try:
         with os.fdopen(output, "wb") as raw:
             _make_sure_it_can_punch(output)
-            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as stream:
+            with _stream(raw, compress) as stream:
                 for data in _pieces(descriptor, start, end):
                     stream.write(data)
+            raw.flush()
+            os.fsync(output)
     except BaseException:
         temporary.unlink()
         raise
     return temporary
+
+
+def _stream(raw: BinaryIO, compress: bool) -> contextlib.AbstractContextManager[BinaryIO]:
+    if not compress:
+        return contextlib.nullcontext(raw)
+    # The lowest level: readers wait meanwhile, and a process that writes at full speed goes on writing.
+    return cast("BinaryIO", gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0))
 
 
 def _first_data(descriptor: int) -> int:

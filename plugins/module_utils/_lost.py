@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, MutableMapping
+from collections.abc import MutableMapping
 
 from . import _installation
 from ._build import build
@@ -47,12 +47,14 @@ def find(
     layout = context.work_dir
     if layout.root.is_dir() and not _installation.is_ours(layout):
         return
+    once = _recorded(layout)
     for mode, make in DRIVERS.items():
         driver = drivers.get(mode) or make(context)
+        lost = [service for service in once if service.mode == mode and service.name not in services]
         try:
-            found = driver.find()
+            found = driver.find([*(service for service in services.values() if service.mode == mode), *lost])
         except DriverError:
-            if mode in _modes_lost(layout, services):
+            if lost:
                 raise
             continue  # nothing says that it has anything
         drivers[mode] = driver
@@ -60,14 +62,10 @@ def find(
             services.setdefault(service.name, service)
 
 
-def _modes_lost(layout: WorkDir, known: Collection[str]) -> set[str]:
-    """Return the modes of services that the last installation had and whose state is not there any more."""
+def _recorded(layout: WorkDir) -> list[ServiceDefinition]:
+    """Return the services that the last installation had, as far as that can be read."""
     try:
-        recorded = read_generation(layout) or {}
+        documents = (read_generation(layout) or {}).get("services", ())
+        return [build(ServiceDefinition, document) for document in documents]
     except ConfigurationError:  # what removes all of it must not stumble over it
-        return set()
-    return {
-        service.get("deployment", {}).get("mode", "")
-        for service in recorded.get("services", ())
-        if service.get("name") not in known
-    }
+        return []

@@ -7,6 +7,7 @@ Modules, the command line and the platform's own services come in here.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -20,20 +21,22 @@ from ._checks import Checks
 from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
-from ._drivers._registry import drivers_for, render_all, unsupported
+from ._drivers._registry import drivers_for, preview_all, render_all
 from ._errors import DriverError, PrerequisiteError, Problem, os_problem, raise_if_any
 from ._events import Emitter, Sink
-from ._goals import goals_for
+from ._goals import NOBODY, Needs, goals_for
 from ._health import HealthResult
+from ._log_settings import rotation_of
 from ._model import ServiceDefinition, ServiceOperation
 from ._moves import Moves
 from ._notes import Notes
 from ._paths import WorkDir
-from ._plan import NO_LONGER_WANTED, Goal, Plan, digest_of, plan
+from ._plan import NO_LONGER_WANTED, Goal, Plan, diff_of, digest_of, plan
 from ._secrets import SecretStore
 from ._settings import Settings, write_settings
-from ._state import StateStore, locked
+from ._state import StateStore
 from ._status import ServiceStatus, status_of
+from ._turns import my_turn
 
 _COMING = ("started", "restarted")
 
@@ -99,6 +102,11 @@ class Manager:
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
+    @property
+    def drivers(self) -> Mapping[str, Driver]:
+        """The drivers of the services, by mode."""
+        return self._drivers
+
     def services(self) -> dict[str, ServiceDefinition]:
         """Return the definitions by name, in startup order."""
         return {name: self._services[name] for name in _graph.startup_order(self._services)}
@@ -146,8 +154,8 @@ class Manager:
         self._known(names or ())
         observed, unreachable = self.observe(names)
         chosen = [service for name, service in self.services().items() if names is None or name in names]
-        up = [s.name for s in chosen if observed.get(s.name, ABSENT).is_up]
-        results = self.check_health(up) if health else {}
+        up = [service for service in chosen if observed.get(service.name, ABSENT).is_up]
+        results = self._checks.health(up, seen=observed) if health else {}
         states = self._states.read_all()
         return [
             status_of(s, observed.get(s.name), unreachable.get(s.mode), states.get(s.name), results.get(s.name))
@@ -187,7 +195,7 @@ class Manager:
         return self.wait_healthy([name])[name]
 
     def verify(self, names: Collection[str] | None = None) -> dict[str, list[HealthResult]]:
-        """Ask services for their real work, all at the same time.
+        """Ask services for their real work, all at the same time, and emit an event for each that does not do it.
 
         :raises ConfigurationError: a name is unknown.
         """
@@ -200,7 +208,6 @@ class Manager:
         :raises ConfigurationError: there is no such service.
         """
         service = self.definition(name)
-        raise_if_any(unsupported(service), DriverError)
         return self._drivers[service.mode].logs(service, follow=follow, tail=tail)
 
     def preflight(
@@ -212,9 +219,8 @@ class Manager:
         """
         self._known(names or ())
         observed, unreachable = self.observe()  # all: those that conflict with others may not be asked for
-        observed |= Moves(self._services, self._states.read_all(), self._context).observe(
-            names
-        )  # they hold their ports
+        moves = Moves(self._services, self._states.read_all(), self._context, self._drivers)
+        observed |= moves.observe(names)  # they hold their ports
         return _preflight.preflight(
             self._services,
             self._drivers,
@@ -233,9 +239,9 @@ class Manager:
         :param removal: why what is to be absent goes, in words.
         :raises ConfigurationError: a name is unknown.
         """
-        return self._decide(goals, removal)[0]
+        return self._decide(goals, removal, {})[0]
 
-    def _decide(self, goals: Mapping[str, Goal], removal: str) -> tuple[Plan, Moves]:
+    def _decide(self, goals: Mapping[str, Goal], removal: str, renew: Mapping[str, str]) -> tuple[Plan, Moves]:
         self._known(goals)
         observed, unreachable = self.observe(goals)
         starting = {name for name, goal in goals.items() if goal in _COMING}
@@ -243,11 +249,13 @@ class Manager:
         states = self._states.read_all()
         before = {name: state.rendered for name, state in states.items() if state.rendered}
         actions = plan(self._services, observed, rendered, goals=goals, before=before, removal=removal)
-        moves = Moves(self._services, states, self._context)
+        moves = Moves(self._services, states, self._context, self._drivers)
         for name, action in actions.items():
             is_coming = action.verb == "create" or (name in starting and not self._services[name].is_ours)
             if is_coming and (reason := moves.reason(name)) is not None:
                 actions[name] = dataclasses.replace(action, verb="create", reason=reason)
+            elif name in renew and name in starting and action.verb in ("none", "start"):
+                actions[name] = dataclasses.replace(action, verb="create", reason=renew[name])
         unavailable = {
             name: Problem(name, problem.why, problem.remedy)
             for name in goals
@@ -261,13 +269,21 @@ class Manager:
                     unavailable[name] = found[0]
         return Plan(actions, observed, rendered, before, unavailable), moves
 
-    def goals_of(self, operation: ServiceOperation) -> dict[str, Goal]:
+    def diff(self, decided: Plan) -> list[dict[str, str]]:
+        """Return what a plan would change, as Ansible shows differences. Nothing is touched."""
+        coming = [self._services[a.service] for a in decided.changes if a.verb in ("create", "recreate")]
+        shown = preview_all(self._drivers, coming)
+        return diff_of(decided.actions.values(), decided.rendered, decided.before, previews=shown)
+
+    def goals_of(self, operation: ServiceOperation, needed: Needs = NOBODY) -> dict[str, Goal]:
         """Turn a request into goals: starting brings dependencies up too, stopping spares what others need.
 
+        :param needed: who of other hosts needs a service of this one, and runs, in words.
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: something that runs depends on what is to be stopped.
         """
-        return goals_for(self._services, operation, elsewhere=self.settings.elsewhere, running=self.running)
+        elsewhere = self.settings.elsewhere
+        return goals_for(self._services, operation, elsewhere=elsewhere, running=self.running, needed=needed)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
@@ -278,11 +294,17 @@ class Manager:
         *,
         announce: Callable[[Plan], None] = lambda plan: None,
         removal: str = NO_LONGER_WANTED,
+        because: Mapping[str, str] | None = None,
+        renew: Mapping[str, str] | None = None,
+        is_locked: bool = False,
     ) -> tuple[Plan, dict[str, Outcome]]:
         """Bring services to their goals; return what was decided and what became of each service.
 
-        :param announce: told what was decided before anything is touched.
+        :param announce: told what was decided before anything is touched; what it raises ends it there.
         :param removal: why what is to be absent goes, in words.
+        :param because: why services that run are to be restarted, where nobody has asked for it.
+        :param renew: services that are to be made anew although their definition is the same, with the reason.
+        :param is_locked: whether the caller holds ``run.lock``, to converge several times with nobody in between.
         :raises ConfigurationError: a name is unknown.
         :raises PrerequisiteError: a required service cannot run here and ``fail_fast`` is on; nothing was touched.
         :raises DriverError: something to be stopped or removed cannot be reached; nothing was touched.
@@ -291,15 +313,18 @@ class Manager:
         given = options or Options()
         if not goals:  # e.g. nothing is installed: even a lock would leave a work dir behind
             return self.plan(goals, removal=removal), {}
-        with locked(self.work_dir.locks / "run.lock"), self._notes:
-            decided, moves = self._decide(goals, removal)
+        with contextlib.nullcontext() if is_locked else my_turn(self.work_dir), self._notes:
+            decided, moves = self._decide(goals, removal, renew or {})
+            if because:
+                decided = decided.because(because)
             decided = dataclasses.replace(decided, unavailable={**self._missed(decided), **decided.unavailable})
             self._refuse_blocked(decided, goals, given)
             announce(decided)
-            moves.leave(goals, self._emit)
-            self._notes.definitions(decided)
-            self._rotate_logs()
             skip = {**decided.unavailable, **given.skip}
+            moves.leave(goals.keys() - self._kept_back(skip, goals), self._emit)
+            self._take_away(decided, renew or {})
+            self._notes.definitions(decided)
+            self.rotate_logs()
             outcomes = _converge.converge(
                 self._services,
                 {name: action for name, action in decided.actions.items() if name not in skip},
@@ -309,12 +334,30 @@ class Manager:
                 dataclasses.replace(
                     given,
                     skip={name: p for name, p in skip.items() if goals.get(name) in _COMING},
-                    on_started=lambda action, seen: self._notes.start(action, decided.rendered[action.service]),
+                    on_started=lambda action, seen: self._notes.start(
+                        action, decided.rendered[action.service], self._address(action.service)
+                    ),
                     on_gone=self._notes.gone,
                 ),
             )
             self._notes.endings(goals, outcomes)
         return decided, outcomes
+
+    def _take_away(self, decided: Plan, renewed: Collection[str]) -> None:
+        """Take away what is to be made anew; its data stays."""
+        for name in renewed:
+            action, seen = decided.actions[name], decided.observed.get(name, ABSENT)
+            if action.verb == "create" and seen.exists and name not in decided.unavailable:
+                self._emit(events.SERVICE_STOPPING, service=name, reason=action.reason)
+                self._drivers[self._services[name].mode].remove(self._services[name], seen)
+                self._emit(events.SERVICE_REMOVED, service=name, reason=action.reason)
+                decided.observed[name] = ABSENT
+
+    def _kept_back(self, skip: Collection[str], goals: Mapping[str, Goal]) -> set[str]:
+        """Return what will not be started, so that what there still is of it elsewhere is not given up for nothing."""
+        dependents = _graph.dependents_of(_graph.dependencies_of(self._services))
+        found = _graph.reachable(dependents, [name for name in skip if goals.get(name) in _COMING])
+        return {name for name in found if goals.get(name) in _COMING}
 
     def _missed(self, decided: Plan) -> dict[str, Problem]:
         """Look once for what services that are to be started need of other hosts; those that miss something."""
@@ -337,13 +380,22 @@ class Manager:
             ]
             raise_if_any(blocking, PrerequisiteError)
 
-    def _rotate_logs(self) -> None:
-        for path in self.work_dir.logs.glob("*.log"):
+    def rotate_logs(self) -> list[str]:
+        """Rotate the logs of processes that are due, while these write; return the names of the logs.
+
+        A log that cannot be rotated is a warning among the events, and no reason to leave services alone.
+        """
+        rotated = []
+        for path in sorted(self.work_dir.logs.glob("*.log")):
+            name = _logs.service_of(path)
+            settings = self._services[name].logs if name in self._services else None
             try:
-                _logs.rotate(path)
-            except OSError as error:  # a log that cannot be shortened is no reason to leave services alone
+                if _logs.rotate(path, rotation_of(settings)):
+                    rotated.append(path.stem)
+            except OSError as error:
                 problem = os_problem(str(path), error)
-                self._emit(events.SERVICE_WARNING, service=path.stem, reason=str(problem))
+                self._emit(events.SERVICE_WARNING, service=name, reason=str(problem))
+        return rotated
 
     def clean(self, *, purge: bool = False) -> list[str]:
         """Take away what the services shared and nothing uses any more; return its names.
@@ -380,6 +432,9 @@ class Manager:
 
     def _chosen(self, names: Collection[str] | None) -> list[ServiceDefinition]:
         return [service for name, service in self._services.items() if names is None or name in names]
+
+    def _address(self, name: str) -> str | None:
+        return self._drivers[self._services[name].mode].address(self._services[name])
 
     def _known(self, names: Iterable[str]) -> None:
         _graph.refuse_unknown(names, self._services)

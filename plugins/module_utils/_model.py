@@ -16,8 +16,10 @@ from ._fields import STRICT as _STRICT
 from ._fields import Scalar
 from ._fields import described as _described
 from ._model_kubernetes import HelmChart, KubernetesDeployment
+from ._model_logs import LogSettings
+from ._model_restarts import RestartLimits
 
-__all__ = ["HelmChart", "KubernetesDeployment", "Scalar"]
+__all__ = ["HelmChart", "KubernetesDeployment", "LogSettings", "RestartLimits", "Scalar"]
 
 Mode = Literal["binary", "docker", "compose", "kubernetes", "remote"]
 Condition = Literal["started", "healthy", "completed"]
@@ -97,7 +99,7 @@ AnyHealthCheck = Union[HttpHealthCheck, TcpHealthCheck, CommandHealthCheck, File
 
 @dataclass(frozen=True, kw_only=True)
 class DnsVerification:
-    """Verified when the DNS server gives an A record for the name."""
+    """Verified when the DNS server gives an address for the name, of IPv4 or else of IPv6."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
@@ -105,7 +107,7 @@ class DnsVerification:
     name: str
     port: int
     host: str = _described("Address of the DNS server.", "127.0.0.1")
-    expected_address: str | None = _described("IPv4 address that must be among the answers.")
+    expected_address: str | None = _described("Address that must be among the answers.")
     timeout: float = _described("Seconds to wait for the answer.", 5.0)
 
 
@@ -244,6 +246,9 @@ class StartupConfig:
     restart: Literal["no", "on-failure", "always", "unless-stopped"] = _described(
         "When the engine or the supervisor restarts it.", "unless-stopped"
     )
+    limits: RestartLimits = field(
+        default_factory=RestartLimits, metadata={"description": "How often the supervisor restarts it."}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,6 +322,7 @@ class ServiceDefinition:
         default_factory=StartupConfig, metadata={"description": "How it is started and stopped."}
     )
     resources: ResourceLimits = field(default_factory=ResourceLimits, metadata={"description": "Its limits."})
+    logs: LogSettings | None = _described("When the log of its process is rotated, and what is kept.")
     secrets: dict[str, SecretSpec] = _described("Secrets it needs, by name.", {})
     config: list[ConfigFile] = _described("Its configuration files.", [])
     variables: dict[str, Any] = _described("Values for its templates: ${self.NAME} and {{ variables.NAME }}.", {})
@@ -339,12 +345,11 @@ class ServiceDefinition:
 
     @property
     def url(self) -> str | None:
-        """Where it answers on its own host or, on a cluster, in there; nothing where it has no port."""
+        """Where it answers its own host or, on a cluster that publishes it nowhere, in there; None without a port."""
         if self.deployment.mode == "remote" and self.deployment.remote is not None:
             return self.deployment.remote.url
         if self.deployment.mode == "kubernetes" and self.deployment.kubernetes is not None:
-            host = f"{self.name}.{self.deployment.kubernetes.namespace}.svc"
-            return f"{self.scheme}://{host}:{self.port}" if self.port else None
+            return self.deployment.kubernetes.url(self.name, self.scheme, self.port)
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_address, self.bind_address)  # noqa: S104
         host = f"[{host}]" if ":" in host else host
         return f"{self.scheme}://{host}:{self.port}" if self.port else None
@@ -365,7 +370,8 @@ class ServiceState:
 
     :param definition: the definition it was last started with, as JSON types, secrets as placeholders.
     :param rendered: what the driver made of it; tells which setting changed.
-    :param project: of its containers, which were made on ``engine`` at ``engine_url``; nothing for other modes.
+    :param project: of its containers, which were made on ``engine`` at ``engine_url``; of what is on a cluster,
+        ``engine_url`` alone is known: the cluster's address.
     """
 
     name: str

@@ -110,3 +110,21 @@ class KubernetesDeployment:
     node_selector: dict[str, str] = described("Labels that its nodes must have.", {})
     tolerations: list[dict[str, Any]] = described("Taints of nodes that it puts up with, in Kubernetes' words.", [])
     image_pull_secrets: list[str] = described("Existing secrets with which its image is pulled.", [])
+
+    def url(self, name: str, scheme: str, port: int | None) -> str | None:
+        """Return where the main port of a service is reached: from outside where that is known, else on the cluster."""
+        exposed = self.expose
+        if exposed.type == "Ingress" and exposed.host and not exposed.host.startswith("*"):
+            return f"{'https' if exposed.tls_secret else 'http'}://{exposed.host}{exposed.path.rstrip('/')}"
+        node = exposed.address or self.node_address
+        if exposed.type == "NodePort" and exposed.node_port is not None and node is not None:
+            return f"{scheme}://{_bracketed(node)}:{exposed.node_port}"
+        if port is None:
+            return None
+        if exposed.type == "LoadBalancer" and exposed.address is not None:
+            return f"{scheme}://{_bracketed(exposed.address)}:{port}"
+        return f"{scheme}://{name}.{self.namespace}.svc:{port}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -19,7 +19,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ._build import build
 from ._errors import ConfigurationError, Problem, ProvisioningError, os_problem
 from ._model import ServiceDefinition
-from ._settings import Settings
+from ._settings import Operation, Settings
 
 PLATFORM_ARGUMENTS: dict[str, dict[str, Any]] = {
     "work_dir": {"type": "path", "default": "~/.provisioning"},
@@ -30,6 +30,7 @@ PLATFORM_ARGUMENTS: dict[str, dict[str, Any]] = {
     "env_vars": {"type": "dict", "default": {}},
     "elsewhere": {"type": "dict", "default": {}},
     "rounds": {"type": "int", "default": 1},
+    "operations": {"type": "dict", "default": {}},
     "installation_id": {"type": "str", "default": ""},
 }
 
@@ -79,8 +80,15 @@ def failure(error: ProvisioningError) -> dict[str, Any]:
 
 
 def work_dir_of(module: Module) -> Path:
-    """Return the work dir as an absolute path."""
-    return Path(os.path.normpath(Path(module.params["work_dir"]).absolute()))
+    """Return the work dir as an absolute path.
+
+    :raises ConfigurationError: a variable in it has no value; what is installed would be looked for where it is not.
+    """
+    written = module.params["work_dir"]
+    if "$" in written:
+        remedy = "Set the environment variables in it, or write the whole path."
+        raise ConfigurationError(Problem("work_dir", f"{written} cannot be the work dir", remedy))
+    return Path(os.path.normpath(Path(written).absolute()))
 
 
 @functools.lru_cache(maxsize=1)
@@ -110,4 +118,8 @@ def settings_of(module: Module) -> Settings:
         env=module.params["env_vars"],
         elsewhere=module.params["elsewhere"],
         rounds=module.params["rounds"],
+        operations={
+            name: build(Operation, document, path=f"operations.{name}")
+            for name, document in module.params["operations"].items()
+        },
     )

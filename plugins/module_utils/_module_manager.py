@@ -71,17 +71,14 @@ def _returned_events(module: Module) -> Iterator[dict[str, Any]]:
         found["events"] = [json.loads(line) for line in stream.read().splitlines()]
 
 
-def plan_result(module: Module, plan: Plan) -> dict[str, Any]:
+def plan_result(module: Module, manager: Manager, plan: Plan) -> dict[str, Any]:
     """Return what a module returns in check mode."""
-    return _with_diff(
-        module,
-        plan,
-        {
-            "changed": bool(plan.changes),
-            "plan": [action.to_dict() for action in plan.actions.values()],
-            "unavailable": {name: vars(problem) for name, problem in plan.unavailable.items()},
-        },
-    )
+    result: dict[str, Any] = {
+        "changed": bool(plan.changes),
+        "plan": [action.to_dict() for action in plan.actions.values()],
+        "unavailable": {name: vars(problem) for name, problem in plan.unavailable.items()},
+    }
+    return {**result, "diff": manager.diff(plan)} if module._diff else result
 
 
 def outcome_result(
@@ -102,10 +99,6 @@ def outcome_result(
         problems = [Problem(outcome.service, outcome.reason, outcome.remedy) for outcome in causes or missing]
         error = ProvisioningError(*problems) if causes else CancelledRun(*problems)
         result |= {"failed": True, **failure(error)}
-    return _with_diff(module, plan, result)
-
-
-def _with_diff(module: Module, plan: Plan, result: dict[str, Any]) -> dict[str, Any]:
     if module._diff:
         result["diff"] = diff_of(plan.actions.values(), plan.rendered, plan.before)
     return result

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, Literal
 
 from ._audit import who
 from ._build import to_dict
@@ -41,8 +41,11 @@ class Notes:
     def __exit__(self, *_error: object) -> None:
         self._writers.shutdown()
 
-    def start(self, action: Action, rendered: dict[str, Any]) -> None:
-        """A service was started. Only :meth:`endings` waits until that is written down."""
+    def start(self, action: Action, rendered: dict[str, Any], address: str | None = None) -> None:
+        """A service was started. Only :meth:`endings` waits until that is written down.
+
+        :param address: of what runs it, where the service decides that.
+        """
         now = time.time()
         before = self._states.read(action.service)
         mode = self._services[action.service].mode
@@ -59,7 +62,7 @@ class Notes:
             rendered=rendered,
             project=place.project if place else None,
             engine=place.engine if place else None,
-            engine_url=place.engine_url if place else None,
+            engine_url=place.engine_url if place else address,
         )
         self._writing.append(self._writers.submit(self._states.write, state))
         self._fresh.add(action.service)
@@ -105,6 +108,7 @@ class Notes:
                 self._trouble(name, outcome.reason)
             elif outcome is not None and outcome.is_well:
                 self._overcome(name)
+                self._want(name, "stopped" if goal == "stopped" else "started")
 
     def was_started(self, name: str) -> bool:
         """Whether the service was ever started, so that something of it may be there."""
@@ -136,6 +140,12 @@ class Notes:
         state = self._states.read(name)
         if state is not None and state.last_error is not None:
             self._states.update(name, last_error=None)
+
+    def _want(self, name: str, wanted: Literal["started", "stopped"]) -> None:
+        """What was asked for holds although there was nothing to do: one that is down just now is to stay so."""
+        state = self._states.read(name)
+        if state is not None and state.wanted != wanted:
+            self._states.update(name, wanted=wanted, changed_at=time.time(), changed_by=self._who)
 
     def _definition(self, name: str) -> dict[str, Any]:
         document: dict[str, Any] = to_dict(self._services[name], sparse=True)

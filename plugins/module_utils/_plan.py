@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from ._drivers._base import ABSENT, Observation
@@ -76,6 +77,15 @@ class Plan:
     def changes(self) -> list[Action]:
         """The actions that would touch something, of services that can run here."""
         return [a for a in self.actions.values() if a.is_change and a.service not in self.unavailable]
+
+    def because(self, reasons: Mapping[str, str]) -> Plan:
+        """Return the plan with other reasons for its restarts, by service."""
+        given = {
+            name: dataclasses.replace(action, reason=reasons[name])
+            for name, action in self.actions.items()
+            if action.verb == "restart" and name in reasons
+        }
+        return dataclasses.replace(self, actions={**self.actions, **given})
 
 
 def digest_of(rendered: Mapping[str, Any]) -> str:
@@ -222,22 +232,30 @@ def diff_of(
     actions: Iterable[Action],
     rendered: Mapping[str, Mapping[str, Any]],
     before: Mapping[str, Mapping[str, Any]],
+    *,
+    previews: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> list[dict[str, str]]:
-    """Return the changes as Ansible shows differences: a text before and one after for each service."""
+    """Return the changes as Ansible shows differences: a text before and one after for each service.
+
+    Of a service that runs elsewhere, to which nothing is done, what would be used in place of what is used is shown.
+
+    :param previews: what there is of services and what there would be, to be shown in place of their documents.
+    """
     shown = []
     for action in actions:
-        if action.is_change:
+        if action.is_change or action.changes:
             gone = action.verb in ("remove", "stop")
             old = before.get(action.service, {}) if action.verb != "create" else {}
             new = {} if gone else rendered.get(action.service, {})
             if action.verb in ("start", "restart"):  # nothing of what it is made from differs
                 old, new = {"running": action.verb == "restart"}, {"running": True}
+            texts = previews.get(action.service, (_listed(old), _listed(new)))
             shown.append(
                 {
                     "before_header": f"{action.service} ({action.verb}: {action.reason})",
                     "after_header": action.service,
-                    "before": _listed(old),
-                    "after": _listed(new),
+                    "before": texts[0],
+                    "after": texts[1],
                 }
             )
     return shown

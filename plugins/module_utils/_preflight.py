@@ -15,7 +15,6 @@ from typing import Any
 from . import _ports, _process
 from ._cgroups import memory_bytes
 from ._drivers._base import ABSENT, Driver, Observation
-from ._drivers._registry import unsupported
 from ._errors import Problem, ProvisioningError
 from ._graph import startup_order
 from ._model import ServiceDefinition
@@ -77,12 +76,12 @@ def preflight(
     :param names: those to be started; all by default.
     :param unreachable: the problem of each mode whose engine or API does not answer.
     :param work_dir: where the installation is to live.
-    :param provisioning_path: the command that operations call, if one is configured.
+    :param provisioning_path: the command that operations call, if one is configured; ``~/`` is this user's home.
     """
     report = Report()
     if work_dir is not None:
         report.platform += check_work_dir(work_dir)
-    if provisioning_path is not None and shutil.which(provisioning_path) is None:
+    if provisioning_path is not None and shutil.which(Path(provisioning_path).expanduser()) is None:
         report.platform.append(
             Problem("provisioning_path", f"{provisioning_path} is not an executable", "Correct it or leave it out.")
         )
@@ -107,9 +106,6 @@ def preflight(
 
 def validate_service_prerequisites(service: ServiceDefinition, drivers: Mapping[str, Driver]) -> list[Problem]:
     """Return what the service's mode lacks here: its executable, its engine, the right to use it."""
-    missing = unsupported(service)
-    if missing:
-        return missing
     try:
         return drivers[service.mode].check(service)
     except ProvisioningError as error:

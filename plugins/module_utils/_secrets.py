@@ -8,6 +8,7 @@ records. Only what is handed to a process or written under ``config/`` is filled
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import secrets as random
@@ -104,6 +105,14 @@ class SecretStore:
             if (secret := self.read(service).get(name)) is not None and secret.value
         }
         return _replaced(value, values) if values else value
+
+    def placeholders(self) -> list[str]:
+        """Return the placeholder of every secret there is on the host; a file that is damaged is left out."""
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            with contextlib.suppress(ConfigurationError):
+                found += [f"${{secret.{path.stem}.{name}}}" for name in self.read(path.stem)]
+        return found
 
     def versions(self, value: Any) -> dict[str, int]:
         """Return the version of every secret that JSON types refer to, by ``service.name``; 0 where it is missing."""

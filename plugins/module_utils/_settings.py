@@ -7,11 +7,24 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar
 
 from ._build import build
 from ._errors import ConfigurationError, Problem
+from ._fields import STRICT, described
 from ._model import Scalar
 from ._paths import WorkDir, write_atomically
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """Something that people and programs do with the platform, and the services that it takes."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    requires: list[str] = field(metadata={"description": "Services that must run and be healthy."})
+    may_start: bool = described("Whether those that do not run may be started for it.", True)
+    description: str = described("One line on what it is.", "")
 
 
 @dataclass(frozen=True)
@@ -21,6 +34,7 @@ class Settings:
     :param env: environment variables that every service gets.
     :param elsewhere: hosts of the platform's services that are not on this one, by service.
     :param rounds: in how many rounds the platform's hosts start their services.
+    :param operations: what is done with the platform, by name, and what it takes.
     """
 
     project: str = "provisioning"
@@ -29,6 +43,7 @@ class Settings:
     env: dict[str, Scalar] = field(default_factory=dict)
     elsewhere: dict[str, list[str]] = field(default_factory=dict)
     rounds: int = 1
+    operations: dict[str, Operation] = field(default_factory=dict)
 
 
 def read_settings(layout: WorkDir) -> Settings:

@@ -28,7 +28,7 @@ _SETTLE_SECONDS = 0.2
 _DEFAULT_INTERVAL = 1.0
 #: How long the real work of a healthy service may fail: what it needs may just have come back, and it may look for that
 #: only now and then, as proxies do.
-_VERIFY_SECONDS = 10.0
+_VERIFY_SECONDS = 30.0
 _LOG_LINES = 5
 _LOG_LINE_LENGTH = 300
 
@@ -165,7 +165,7 @@ def check_now(service: ServiceDefinition, driver: Driver, *, may_end: bool = Fal
 
 
 def verify_service(service: ServiceDefinition, driver: Driver, *, may_end: bool = False) -> list[HealthResult]:
-    """Ask a service for its real work: each of its checks until it passes, or for ten seconds.
+    """Ask a service for its real work: each of its checks until it passes, or for thirty seconds.
 
     :param may_end: whether it is a task, which may be over; of another that has ended, that is the only result.
     """

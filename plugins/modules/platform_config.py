@@ -74,6 +74,12 @@ rounds:
   description: In how many rounds the hosts of the platform start their services.
   returned: success
   type: int
+operations:
+  description: What people and programs do with the platform, by name, each with the services that it requires.
+  returned: success
+  type: dict
+  sample:
+    server: {requires: [orchestrator], description: Create and manage servers.}
 awaited:
   description: Services that others on other hosts need to be healthy.
   returned: success

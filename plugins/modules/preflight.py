@@ -54,6 +54,14 @@ report:
   description: Everything that was found, under C(platform), C(services) and C(warnings).
   returned: always
   type: dict
+required:
+  description: Whether each service is required.
+  returned: always
+  type: dict
+work_dir:
+  description: The work dir, absolute.
+  returned: always
+  type: str
 provisioning_error:
   description: What went wrong, as data.
   returned: on failure
@@ -89,7 +97,14 @@ def work(module: Module) -> dict[str, Any]:
     for warning in report.warnings:
         module.warn(str(warning))
     unavailable = {name: vars(problem) for name, problem in report.unavailable().items()}
-    result: dict[str, Any] = {"changed": False, "unavailable": unavailable, "report": report.to_dict()}
+    required = {name: service.required for name, service in manager.services().items()}
+    result: dict[str, Any] = {
+        "changed": False,
+        "unavailable": unavailable,
+        "report": report.to_dict(),
+        "required": required,
+        "work_dir": str(manager.work_dir.root),
+    }
     blocking = report.blocking(manager.services()) if module.params["fail_fast"] else report.platform
     if blocking:
         result |= {"failed": True, **failure(PrerequisiteError(*blocking))}

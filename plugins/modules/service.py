@@ -140,8 +140,11 @@ def work(module: Module) -> dict[str, Any]:
         force=module.params["force"],
     )
     goals = manager.goals_of(operation)
+    others = sorted({host for hosts in manager.settings.elsewhere.values() for host in hosts})
+    if others and operation.operation in ("stop", "remove") and not operation.force:
+        module.warn(f"{', '.join(others)}: nobody asked what runs there whether it needs what stops here.")
     if module.check_mode:
-        return plan_result(module, manager.plan(goals, removal="asked to remove"))
+        return plan_result(module, manager, manager.plan(goals, removal="asked to remove"))
     plan, outcomes = manager.converge(goals, Options(cancelled=cancel_on_signals()), removal="asked to remove")
     gone = [name for name, outcome in outcomes.items() if outcome.result == "removed"]
     remove_configuration(manager.work_dir, gone)

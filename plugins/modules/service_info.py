@@ -54,8 +54,25 @@ services:
       address: http://127.0.0.1:8080
       id: '4711'
       required: true
+supervisor:
+  description: Process of the supervisor of the host; nothing where none runs.
+  returned: always
+  type: int
 graph:
   description: What each service depends on, drawn as text.
+  returned: always
+  type: str
+definitions:
+  description: Of each definition what tells how services belong together, without what they are made from.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: orchestrator
+      deployment: {mode: binary}
+      port: 8080
+work_dir:
+  description: The work dir, absolute.
   returned: always
   type: str
 """
@@ -63,7 +80,10 @@ graph:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.provisioning.platform.plugins.module_utils import _supervised
+from ansible_collections.provisioning.platform.plugins.module_utils._build import to_dict
 from ansible_collections.provisioning.platform.plugins.module_utils._graph import draw_text
+from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._module import (
     PLATFORM_ARGUMENTS,
     Module,
@@ -80,14 +100,32 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
+#: What of a definition tells how it belongs together with others.
+OUTLINE = (
+    "name", "description", "port", "enabled", "required", "auto_start", "start_order", "depends_on",
+)  # fmt: skip
+
+
+def outline(service: ServiceDefinition) -> dict[str, Any]:
+    """Return what of a definition tells how it belongs together with others: nothing of it is a secret."""
+    document = {name: to_dict(getattr(service, name)) for name in OUTLINE}
+    for need in service.elsewhere:
+        document["depends_on"].setdefault(need, {})
+    return {**document, "deployment": {"mode": service.mode}}
+
+
 def work(module: Module) -> dict[str, Any]:
     """Ask for the status."""
     manager = manager_of(module)
+    supervisor = _supervised.running(manager.work_dir)
     statuses = manager.status(module.params["names"], health=module.params["health"])
     return {
         "changed": False,
         "services": [status.to_dict() for status in statuses],
+        "supervisor": supervisor and supervisor.identity.pid,
         "graph": draw_text(manager.services()),
+        "definitions": [outline(service) for service in manager.services().values()],
+        "work_dir": str(manager.work_dir.root),
     }
 
 

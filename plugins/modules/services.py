@@ -52,6 +52,12 @@ options:
     description: When stopping or removing, do the same to what depends on the services first.
     type: bool
     default: false
+  needed_elsewhere:
+    description:
+      - When stopping or removing on a platform of many hosts, what RV(needs) of each host that takes part was in the
+        round before. What is needed there is left alone, unless O(force=true).
+      - Hosts of the platform that do not take part are named in a warning, because nobody knows what they need.
+    type: dict
   force:
     description: Stop or remove services even though others that run depend on them.
     type: bool
@@ -125,6 +131,12 @@ rounds:
   description: How many rounds the platform has.
   returned: success
   type: int
+needs:
+  description: Services that run here and are to go on, by the services of other hosts that they need.
+  returned: when stopping or removing
+  type: dict
+  sample:
+    postgres: [gitea]
 degraded:
   description: Whether services that are not required are missing.
   returned: when not in check mode
@@ -135,12 +147,14 @@ provisioning_error:
   type: dict
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.provisioning.platform.plugins.module_utils._config_writer import remove_configuration
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._goals import needs_elsewhere
 from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceOperation
@@ -158,6 +172,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._module_mana
     plan_result,
     run_with_events,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._operations import look_ahead
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import NO_LONGER_WANTED, Goal, Plan
 
 ARGUMENTS: dict[str, Any] = {
@@ -170,6 +185,7 @@ ARGUMENTS: dict[str, Any] = {
     "round": {"type": "int"},
     "awaited": {"type": "list", "elements": "str", "default": []},
     "with_dependents": {"type": "bool", "default": False},
+    "needed_elsewhere": {"type": "dict"},
     "force": {"type": "bool", "default": False},
     "purge": {"type": "bool", "default": False},
 }
@@ -184,10 +200,31 @@ def goals_of(module: Module, manager: Manager) -> dict[str, Goal]:
         force=module.params["force"],
     )
     if not module.params["prune"] or module.params["services"] is None:
-        return manager.goals_of(operation)
+        return manager.goals_of(operation, needed_by(module.params["needed_elsewhere"] or {}))
     wanted = definitions(module.params["services"])
     goals = {name: goal for name, goal in manager.goals_of(operation).items() if name in wanted}
     return goals | {name: "absent" for name in manager.services() if name not in wanted}
+
+
+def needed_by(told: Mapping[str, Mapping[str, list[str]]]) -> dict[str, list[str]]:
+    """Return who of other hosts needs a service, in words, by its name.
+
+    :param told: what each host said.
+    """
+    found: dict[str, list[str]] = {}
+    for host, needs in told.items():
+        for need, names in needs.items():
+            found.setdefault(need, []).extend(f"{name} on {host}" for name in names)
+    return found
+
+
+def warn_of_unasked(module: Module, manager: Manager) -> None:
+    """Warn where services stop and nobody knows whether something on another host needs them."""
+    told = module.params["needed_elsewhere"]
+    platform = {host for hosts in manager.settings.elsewhere.values() for host in hosts}
+    unasked = sorted(platform - set(told)) if told is not None else []
+    if unasked and not module.params["force"]:
+        module.warn(f"{', '.join(unasked)}: nobody asked what runs there whether it needs what stops here.")
 
 
 def removal_of(module: Module) -> str:
@@ -213,15 +250,28 @@ def work(module: Module) -> dict[str, Any]:
     """Converge, or in check mode only plan."""
     leaving = module.params["state"] in ("stopped", "absent")
     manager = manager_of(module, with_known=module.params["prune"], thorough=leaving)
-    rounds = {"rounds": manager.settings.rounds}
-    goals = in_round(module, manager, goals_of(module, manager))
+    rounds: dict[str, Any] = {"rounds": manager.settings.rounds}
+    goals = goals_of(module, manager)
+    if leaving:
+        rounds["needs"] = needs_elsewhere(manager.services(), leaving=goals, running=manager.running)
+    goals = in_round(module, manager, goals)
+    if leaving and goals:
+        warn_of_unasked(module, manager)
     if module.check_mode:
-        return plan_result(module, manager.plan(goals, removal=removal_of(module))) | rounds
+        return plan_result(module, manager, manager.plan(goals, removal=removal_of(module))) | rounds
+    asked = [name for name in module.params["names"] if name not in manager.settings.elsewhere]
+    in_the_way: dict[str, Problem] = {}
+    if module.params["services"] is None and not leaving:  # an installation has looked ahead in a step of its own
+        keep_going = not module.params["fail_fast"]
+        in_the_way, warnings = look_ahead(manager, goals, asked, keep_going=keep_going)
+        for warning in warnings:
+            module.warn(str(warning))
+    given = {name: Problem(name, p["why"], p.get("remedy", "")) for name, p in module.params["skip"].items()}
     options = Options(
         fail_fast=module.params["fail_fast"],
         wait=module.params["wait"],
         awaited=frozenset(module.params["awaited"]),
-        skip={name: Problem(name, p["why"], p.get("remedy", "")) for name, p in module.params["skip"].items()},
+        skip={**in_the_way, **given},
         cancelled=cancel_on_signals(),
     )
     if module.params["services"] is not None:

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
-from ansible_collections.provisioning.platform.plugins.module_utils._secrets import PLACEHOLDER
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import PLACEHOLDER, references
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_port
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import shown
 
@@ -26,6 +28,18 @@ _LONGEST_VARIABLE = 128 * 1024
 #: What is left of 2 MiB beside what a process gets of ours, and the room that the kernel takes for each.
 _LARGEST_ENVIRONMENT = 1536 * 1024
 PORTS = "Ports go from 1 to 65535."
+#: A day, in seconds: whoever waits for longer does not wait any more.
+LONGEST_WAIT = 86_400
+#: More replicas of a service than any host or usual cluster bears.
+MOST_REPLICAS = 1_000
+MOST_TRIES = 10_000
+_IMAGE = re.compile(
+    r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+    r"|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,})?"
+)
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -152,13 +166,50 @@ def port_problems(path: str, number: int) -> Iterator[Problem]:
         yield Problem(path, f"{number} is not a port", PORTS)
 
 
-def least_problems(path: str, value: float | None, least: float) -> Iterator[Problem]:
-    """Yield a problem when a number is below the least that makes sense."""
+def least_problems(path: str, value: float | None, least: float, most: float | None = None) -> Iterator[Problem]:
+    """Yield a problem when a number is below the least, or above the most, that makes sense."""
     if value is not None and value < least:
         yield Problem(path, f"{value:g} is too small", f"The least is {least:g}.")
+    yield from _most(path, value, most)
 
 
-def positive_problems(path: str, value: float | None) -> Iterator[Problem]:
-    """Yield a problem when a number is not above zero."""
+def positive_problems(path: str, value: float | None, most: float | None = None) -> Iterator[Problem]:
+    """Yield a problem when a number is not above zero, or above the most that makes sense."""
     if value is not None and value <= 0:
         yield Problem(path, f"{value:g} is not above zero")
+    yield from _most(path, value, most)
+
+
+def _most(path: str, value: float | None, most: float | None) -> Iterator[Problem]:
+    if value is not None and most is not None and value > most:
+        yield Problem(path, f"{value} is too large", f"The most is {most}.")
+
+
+def image_problems(path: str, value: str) -> Iterator[Problem]:
+    """Yield a problem unless the value is the reference of an image: ``[registry/]name[:tag][@digest]``.
+
+    The grammar is that of github.com/distribution/reference.
+    """
+    if not value.strip():
+        yield Problem(path, "is empty")
+    elif not _IMAGE.fullmatch(value):
+        yield Problem(path, f"{shown(value, path)} is not the name of an image", "E.g. registry.example/team/app:1.2.")
+
+
+def mount_problems(path: str, targets: Iterable[str]) -> Iterator[Problem]:
+    """Yield a problem for each path in a container on which two things are mounted."""
+    seen: set[str] = set()
+    for target in map(posixpath.normpath, targets):
+        if target in seen:
+            yield Problem(path, f"mounts two things on {target}", "Choose another path for one of them.")
+        seen.add(target)
+
+
+def secret_problems(path: str, value: Any, seen_by: str) -> Iterator[Problem]:
+    """Yield a problem for each secret in a setting that others than the service see.
+
+    :param seen_by: by whom, as the end of a sentence.
+    """
+    for owner, name in references(value):
+        why = f"holds the secret {owner}.{name}, which {seen_by}"
+        yield Problem(path, why, "Hand it over in env or in a configuration file.")

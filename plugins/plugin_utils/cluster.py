@@ -8,6 +8,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._docker_places import (
+    ORBSTACK_KUBERNETES_CONTEXT,
+)
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._model import (
     KubernetesDeployment,
@@ -17,32 +20,47 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model_kuber
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import KubernetesConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.manifests import Render, load_objects
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_loopback
 
 
-def with_common_settings(service: ServiceDefinition, config: KubernetesConfig) -> ServiceDefinition:
+def with_common_settings(
+    service: ServiceDefinition, config: KubernetesConfig, *, domain: str, platform: str
+) -> ServiceDefinition:
     """Return a definition whose block for the cluster has, where it says nothing, what all services have in common.
 
     :param config: of the installation, paths in it absolute.
+    :param domain: the installation's ``deployment.domain``, under which the cluster is reached unless more is said.
+    :param platform: its ``deployment.platform``: OrbStack brings a cluster of its own.
     """
     block = service.deployment.kubernetes
     if service.mode != "kubernetes" or block is None:
         return service
     expose, storage = block.expose, block.storage
+    outside = None if is_loopback(domain) else domain
     if expose.type == "Ingress":
         expose = dataclasses.replace(expose, ingress_class=expose.ingress_class or config.ingress_class)
+    if expose.type == "LoadBalancer":
+        expose = dataclasses.replace(expose, address=expose.address or outside)
     storage = dataclasses.replace(storage, storage_class=storage.storage_class or config.storage_class)
     block = dataclasses.replace(
         block,
         namespace=block.namespace if block.namespace != DEFAULT_NAMESPACE else config.namespace,
         kubeconfig=block.kubeconfig or config.kubeconfig,
-        # A context belongs to the file it is in.
-        context=block.context or (config.context if block.kubeconfig is None else None),
-        node_address=block.node_address or config.node_address,
+        context=block.context or _common_context(block, config, platform),
+        node_address=block.node_address or config.node_address or outside,
         image_pull_secrets=block.image_pull_secrets or list(config.image_pull_secrets),
         expose=expose,
         storage=storage,
     )
     return _with_block(service, block)
+
+
+def _common_context(block: KubernetesDeployment, config: KubernetesConfig, platform: str) -> str | None:
+    """Return the context of a service that names none; a context belongs to the file it is in."""
+    if block.kubeconfig is not None:
+        return None
+    is_orbstack = platform == "OrbStack" and config.kubeconfig is None
+    return config.context or (ORBSTACK_KUBERNETES_CONTEXT if is_orbstack else None)
 
 
 def with_objects(service: ServiceDefinition, *, base: Path, render: Render) -> ServiceDefinition:

@@ -22,6 +22,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model
     UnattendedInstallConfig,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.definition_checks import SERVICE_NAME
+from ansible_collections.provisioning.platform.plugins.plugin_utils.monitoring import log_problems, metrics_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import address_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_address
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import SECRET_NAME, join, shown
@@ -100,6 +101,8 @@ def _deployment(deployment: DeploymentConfig) -> Iterator[Problem]:
     kubeconfig = deployment.kubernetes.kubeconfig
     if kubeconfig is not None and not kubeconfig.startswith("~/"):
         yield from path_problems("deployment.kubernetes.kubeconfig", kubeconfig)
+    yield from metrics_problems(deployment.metrics)
+    yield from log_problems("deployment.logs", deployment.logs)
     for index, service in enumerate(deployment.services):
         if not SERVICE_NAME.fullmatch(service.name):
             yield Problem(f"deployment.services[{index}].name", f"{service.name!r} is not a service's name")

@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal
 from ansible_collections.provisioning.platform.plugins.module_utils._fields import STRICT, described
 from ansible_collections.provisioning.platform.plugins.module_utils._model import Scalar
 from ansible_collections.provisioning.platform.plugins.module_utils._model_kubernetes import DEFAULT_NAMESPACE
+from ansible_collections.provisioning.platform.plugins.module_utils._model_logs import LogSettings
+from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation
 
 PlatformName = Literal["Docker", "Podman", "Kubernetes", "OrbStack"]
 InstallationMode = Literal["Solo", "MultiUser", "CICD", "Enterprise"]
@@ -64,6 +66,17 @@ class KubernetesConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricsConfig:
+    """Where the supervisor of a host shows metrics, for Prometheus."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    port: int | None = described("Port of /metrics and /health; none is opened when absent.", None)
+    bind_address: str = described("Address of that port. Nobody is asked who they are.", "127.0.0.1")
+    textfile: str | None = described("File for node-exporter's textfile collector, NAME.prom in its folder.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeploymentConfig:
     """What is installed, and on what."""
 
@@ -79,6 +92,11 @@ class DeploymentConfig:
         default_factory=KubernetesConfig, metadata={"description": "What services on a cluster have in common."}
     )
     auto_generate_secrets: bool = described("Make the secrets that are missing.", True)
+    supervise: bool = described("Restart what dies or stays unhealthy.", True)
+    metrics: MetricsConfig | None = described("Where the supervisor shows metrics; nowhere when absent.", None)
+    logs: LogSettings = field(
+        default_factory=LogSettings, metadata={"description": "How logs of processes are rotated."}
+    )
     services: list[ServiceOverride] = described("Changes to the profile's services, and services beside them.", [])
 
     @property
@@ -128,6 +146,7 @@ class UnattendedInstallConfig:
     )
     notifications: NotificationConfig | None = described("Whom to tell.", None)
     env_vars: dict[str, Scalar] = described("Environment variables that reach every service.", {})
+    operations: dict[str, Operation] = described("What is done with the platform, and the services that it takes.", {})
 
 
 TOP_LEVEL_KEYS = tuple(UnattendedInstallConfig.__dataclass_fields__)

@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Iterator
 
+from ansible_collections.provisioning.platform.plugins.module_utils._cgroups import memory_bytes
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._model import (
     AnyVerification,
@@ -22,6 +23,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import references
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
+    LONGEST_WAIT,
+    MOST_TRIES,
     credential_problems,
     header_problems,
     key_problems,
@@ -29,10 +32,12 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.checks impor
     path_problems,
     port_problems,
     positive_problems,
+    secret_problems,
     url_problems,
     variable_name_problems,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.mode_checks import mode_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.monitoring import log_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import is_address
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import shown, suggestion
 
@@ -45,6 +50,10 @@ _METHOD = re.compile(r"[A-Z]+")
 #: Those that end a process, if it likes; what is stopped or continued has not ended.
 _SIGNALS = tuple(member.name for member in signal.Signals if member.name not in ("SIGSTOP", "SIGTSTP", "SIGCONT"))
 _BCRYPT_BYTES = 72
+_LONGEST_AGE = 366 * LONGEST_WAIT
+_MOST_CORES = 10_000
+_MOST_FILES = 1 << 30
+_MOST_MEMORY = 1 << 50
 
 
 def definition_problems(service: ServiceDefinition) -> list[Problem]:
@@ -59,6 +68,7 @@ def definition_problems(service: ServiceDefinition) -> list[Problem]:
         *_health(service),
         *_startup(service),
         *_resources(service),
+        *log_problems(f"{service.name}.logs", service.logs),
         *_secrets(service),
         *_config(service),
     ]
@@ -68,7 +78,8 @@ def _name(service: ServiceDefinition) -> Iterator[Problem]:
     if not SERVICE_NAME.fullmatch(service.name):
         yield Problem(service.name or "name", "is not a service's name", "Use a-z, 0-9 and -, at most 63 characters.")
     if not is_address(service.bind_address):
-        yield Problem(f"{service.name}.bind_address", f"{service.bind_address!r} is not an IP address")
+        remedy = "E.g. 127.0.0.1, or 0.0.0.0 for all addresses."
+        yield Problem(f"{service.name}.bind_address", f"{service.bind_address!r} is not an IP address", remedy)
 
 
 def _filled_in(service: ServiceDefinition) -> Iterator[Problem]:
@@ -91,9 +102,7 @@ def _shown_secrets(service: ServiceDefinition) -> Iterator[Problem]:
         "health.command": health.command if isinstance(health, CommandHealthCheck) else [],
     }
     for path, arguments in shown_to_all.items():
-        for owner, name in references(arguments):
-            why = f"holds the secret {owner}.{name}, which ps would show to every user"
-            yield Problem(f"{service.name}.{path}", why, "Hand it over in env or in a configuration file.")
+        yield from secret_problems(f"{service.name}.{path}", arguments, "ps would show to every user")
 
 
 def _ports(service: ServiceDefinition) -> Iterator[Problem]:
@@ -111,12 +120,12 @@ def _health(service: ServiceDefinition) -> Iterator[Problem]:
 
 
 def _check(path: str, check: AnyVerification) -> Iterator[Problem]:
-    yield from positive_problems(f"{path}.timeout", check.timeout)
+    yield from positive_problems(f"{path}.timeout", check.timeout, LONGEST_WAIT)
     if isinstance(check, HealthCheck):
-        yield from positive_problems(f"{path}.interval", check.interval)
-        yield from least_problems(f"{path}.retries", check.retries, 1)
-        yield from least_problems(f"{path}.start_period", check.start_period, 0)
-        yield from least_problems(f"{path}.success_threshold", check.success_threshold, 1)
+        yield from positive_problems(f"{path}.interval", check.interval, LONGEST_WAIT)
+        yield from least_problems(f"{path}.retries", check.retries, 1, MOST_TRIES)
+        yield from least_problems(f"{path}.start_period", check.start_period, 0, LONGEST_WAIT)
+        yield from least_problems(f"{path}.success_threshold", check.success_threshold, 1, MOST_TRIES)
     if isinstance(check, HttpHealthCheck):
         yield from _http(path, check)
     elif isinstance(check, (TcpHealthCheck, DnsVerification)):
@@ -128,7 +137,7 @@ def _check(path: str, check: AnyVerification) -> Iterator[Problem]:
             yield Problem(f"{path}.command", "is empty")
     elif isinstance(check, FileHealthCheck):
         yield from path_problems(f"{path}.path", check.path)
-        yield from positive_problems(f"{path}.max_age", check.max_age)
+        yield from positive_problems(f"{path}.max_age", check.max_age, _LONGEST_AGE)
     if isinstance(check, DnsVerification):
         yield from _dns(path, check)
 
@@ -157,8 +166,14 @@ def _dns(path: str, check: DnsVerification) -> Iterator[Problem]:
 
 def _startup(service: ServiceDefinition) -> Iterator[Problem]:
     path = f"{service.name}.startup"
-    yield from positive_problems(f"{path}.timeout", service.startup.timeout)
-    yield from least_problems(f"{path}.stop_timeout", service.startup.stop_timeout, 0)
+    yield from positive_problems(f"{path}.timeout", service.startup.timeout, LONGEST_WAIT)
+    yield from least_problems(f"{path}.stop_timeout", service.startup.stop_timeout, 0, LONGEST_WAIT)
+    limits = service.startup.limits
+    yield from least_problems(f"{path}.limits.burst", limits.burst, 1)
+    yield from positive_problems(f"{path}.limits.interval", limits.interval)
+    yield from least_problems(f"{path}.limits.delay", limits.delay, 0)
+    yield from least_problems(f"{path}.limits.max_delay", limits.max_delay, limits.delay)
+    yield from least_problems(f"{path}.limits.stable", limits.stable, 0)
     name = service.startup.stop_signal
     if name not in _SIGNALS:
         remedy = suggestion(name, _SIGNALS) or "E.g. SIGTERM."
@@ -167,13 +182,15 @@ def _startup(service: ServiceDefinition) -> Iterator[Problem]:
 
 def _resources(service: ServiceDefinition) -> Iterator[Problem]:
     path = f"{service.name}.resources"
-    yield from positive_problems(f"{path}.cpu", service.resources.cpu)
-    yield from least_problems(f"{path}.open_files", service.resources.open_files, 1)
+    yield from positive_problems(f"{path}.cpu", service.resources.cpu, _MOST_CORES)
+    yield from least_problems(f"{path}.open_files", service.resources.open_files, 1, _MOST_FILES)
     memory = service.resources.memory
     if memory is not None:
         text = str(memory)
         if not _MEMORY.fullmatch(text) or float(text.rstrip("kmgKMG")) <= 0:
             yield Problem(f"{path}.memory", f"{text!r} is not an amount of memory", "E.g. 512m, 2g, or bytes.")
+        elif memory_bytes(text) > _MOST_MEMORY:
+            yield Problem(f"{path}.memory", f"{shown(text, path)} is too large", "The most is 1048576g.")
 
 
 def _secrets(service: ServiceDefinition) -> Iterator[Problem]:

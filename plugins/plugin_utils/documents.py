@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TOML and YAML files, and Ansible's variables, as plain JSON types; whatever is wrong with them is one clear error.
+"""TOML, YAML and JSON files, and Ansible's variables, as plain JSON types; what is wrong with them is one clear error.
 
 YAML is taken as JSON's types in another dress: no tags, no dates, no base-60 numbers, no key twice.
 """
@@ -8,6 +8,7 @@ YAML is taken as JSON's types in another dress: no tags, no dates, no base-60 nu
 from __future__ import annotations
 
 import datetime
+import json
 import math
 import re
 import tomllib
@@ -28,7 +29,7 @@ _TOML_POSITION = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Read a TOML or YAML file whose top level is a mapping.
+    """Read a TOML, YAML or JSON file whose top level is a mapping.
 
     :param path: its suffix says which it is: ``.toml``, ``.yml``, ``.yaml`` or ``.json``.
     :raises ConfigurationError: it cannot be read, or is not what its suffix says; the message has line and column.
@@ -36,10 +37,12 @@ def read_document(path: Path) -> dict[str, Any]:
     text = read_text(path)
     if path.suffix == ".toml":
         document = _parse_toml(text, path)
-    elif path.suffix in (".yml", ".yaml", ".json"):
+    elif path.suffix == ".json":
+        document = _parse_json(text, path)
+    elif path.suffix in (".yml", ".yaml"):
         document = _parse_yaml(text, path)
     else:
-        raise ConfigurationError(Problem(str(path), "is neither TOML nor YAML", "Name it .toml, .yml or .yaml."))
+        raise ConfigurationError(Problem(str(path), "is neither TOML, YAML nor JSON", "Name it .toml, .yml or .json."))
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -145,6 +148,30 @@ def _parse_toml(text: str, path: Path) -> Any:
         raise ConfigurationError(Problem(str(path), f"is not TOML: {error}")) from None
     except RecursionError:
         raise ConfigurationError(Problem(str(path), "is nested too deeply")) from None
+    return _plain_of(document, path)
+
+
+def _parse_json(text: str, path: Path) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        document = dict(pairs)
+        if len(document) < len(pairs):
+            twice = next(key for index, (key, _value) in enumerate(pairs) if key in dict(pairs[:index]))
+            raise ValueError(f"the key {twice} stands in one object twice")
+        return document
+
+    try:
+        document = json.loads(text, object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        where = f"{path}:{error.lineno}:{error.colno}"
+        raise ConfigurationError(Problem(where, f"is not JSON: {error.msg}")) from None
+    except RecursionError:
+        raise ConfigurationError(Problem(str(path), "is nested too deeply")) from None
+    except ValueError as error:  # a key twice, or a number that cannot be
+        raise ConfigurationError(Problem(str(path), f"is not JSON: {error}")) from None
+    return _plain_of(document, path)
+
+
+def _plain_of(document: Any, path: Path) -> Any:
     try:
         return plain(document)
     except ConfigurationError as error:

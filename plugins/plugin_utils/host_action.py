@@ -11,8 +11,12 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ProvisioningError, os_problem
+from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config import Loaded, from_variables
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import TOP_LEVEL_KEYS
+
+# Ansible loads its plugins before it makes workers, so this is the process that lives as long as the run.
+_LOADED_BY = os.getpid()
 
 #: How the variables end that change one service: ``gitea_service``.
 OVERRIDE = "_service"
@@ -64,6 +68,15 @@ class HostAction(ActionBase):  # type: ignore[misc]
         }
         folder = Path(task_vars.get("provisioning_config_dir") or Path.cwd())
         return from_variables(variables, env=os.environ, base_dir=folder), variables
+
+    def run_pid(self) -> int:
+        """Return the process that lives as long as the run of Ansible."""
+        # Where the plugin was loaded by the worker itself after all, its parent is that process.
+        return os.getppid() if os.getpid() == _LOADED_BY else _LOADED_BY
+
+    def claim_of(self, work_dir: str) -> Path:
+        """Return the file by which a run on this machine claims the installation in a work dir."""
+        return WorkDir(Path(work_dir).expanduser().absolute()).installations / "claim.json"
 
     def home(self) -> str:
         """Return the home directory on the host."""

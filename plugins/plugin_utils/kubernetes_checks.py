@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._model import (
@@ -13,12 +13,17 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     KubernetesDeployment,
     ServiceDefinition,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import references
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
+    MOST_REPLICAS,
     environment_problems,
+    image_problems,
     least_problems,
+    mount_problems,
     path_problems,
     port_problems,
     positive_problems,
+    secret_problems,
     url_problems,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
@@ -48,14 +53,22 @@ def kubernetes_problems(service: ServiceDefinition) -> Iterator[Problem]:
         yield Problem(f"{path}.namespace", f"{block.namespace!r} is not a namespace", "Use a-z, 0-9 and -.")
     yield from path_problems(f"{path}.kubeconfig", block.kubeconfig)
     if block.replicas is not None:
-        yield from least_problems(f"{path}.replicas", block.replicas, 0)
+        yield from least_problems(f"{path}.replicas", block.replicas, 0, MOST_REPLICAS)
     if block.chart is not None:
         yield from _chart(f"{path}.chart", block.chart, service.name)
+        words = [block.chart.chart, block.chart.repository, block.chart.version, block.chart.release]
+        yield from secret_problems(f"{path}.chart", words, "ps would show to every user")
         if block.manifests or block.objects:
             yield Problem(path, "has a chart and manifests", "Keep one of them.")
     yield from _exposure(f"{path}.expose", service, block)
     yield from _pod(path, block)
     yield from _amounts(path, service, block)
+
+
+def mounted(volumes: Iterable[str], tmpfs: Iterable[str]) -> list[str]:
+    """Return the paths in a container on which something is mounted, of volumes that are written as they should be."""
+    targets = [text.split(":")[1] for text in volumes if ":/" in text]
+    return [*targets, *tmpfs]
 
 
 def _name(service: ServiceDefinition) -> Iterator[Problem]:
@@ -132,6 +145,11 @@ def _exposure(path: str, service: ServiceDefinition, block: KubernetesDeployment
 
 
 def _pod(path: str, block: KubernetesDeployment) -> Iterator[Problem]:
+    if block.image is not None:
+        yield from secret_problems(f"{path}.image", block.image, "all who may look at pods would read")
+        if not references(block.image):
+            yield from image_problems(f"{path}.image", block.image)
+    yield from mount_problems(path, mounted(block.volumes or (), block.tmpfs or ()))
     yield from environment_problems(f"{path}.env", block.env)
     for index, text in enumerate(block.tmpfs or ()):
         yield from path_problems(f"{path}.tmpfs[{index}]", text)

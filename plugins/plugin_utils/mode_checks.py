@@ -15,16 +15,23 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     DockerDeployment,
     ServiceDefinition,
 )
-from ansible_collections.provisioning.platform.plugins.module_utils._secrets import PLACEHOLDER
+from ansible_collections.provisioning.platform.plugins.module_utils._secrets import PLACEHOLDER, references
 from ansible_collections.provisioning.platform.plugins.plugin_utils.checks import (
     HOW_TO_GIVE_IT,
+    MOST_REPLICAS,
     environment_problems,
+    image_problems,
     key_problems,
     least_problems,
+    mount_problems,
     path_problems,
+    secret_problems,
     url_problems,
 )
-from ansible_collections.provisioning.platform.plugins.plugin_utils.kubernetes_checks import kubernetes_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.kubernetes_checks import (
+    kubernetes_problems,
+    mounted,
+)
 from ansible_collections.provisioning.platform.plugins.plugin_utils.published import (
     LAST_PORT,
     is_loopback,
@@ -68,7 +75,8 @@ def _binary(service: ServiceDefinition) -> Iterator[Problem]:
     yield from path_problems(f"{path}.command", block.command, bare=True)
     yield from path_problems(f"{path}.working_dir", block.working_dir)
     yield from environment_problems(f"{path}.env", dict(block.env))
-    yield from least_problems(f"{path}.replicas", block.replicas, 1)
+    yield from least_problems(f"{path}.replicas", block.replicas, 1, MOST_REPLICAS)
+    yield from secret_problems(path, [block.command, block.working_dir, block.user], "ps would show to every user")
     for number in (service.port, *service.ports.values()) if service.mode == "binary" else ():
         if number is not None and number <= LAST_PORT < number + block.replicas - 1:
             why = f"{block.replicas} processes from port {number} on need ports beyond {LAST_PORT}"
@@ -85,19 +93,28 @@ def _docker(service: ServiceDefinition) -> Iterator[Problem]:
     path = f"{service.name}.deployment.docker"
     if block is None:
         return
-    if not block.image.strip():
-        yield Problem(f"{path}.image", "is empty")
+    yield from _image(path, block)
     yield from environment_problems(f"{path}.env", dict(block.env))
-    yield from least_problems(f"{path}.replicas", block.replicas, 1)
+    yield from least_problems(f"{path}.replicas", block.replicas, 1, MOST_REPLICAS)
     yield from _published(path, block)
     yield from _volumes(path, block)
     for index, text in enumerate(block.tmpfs):
         yield from path_problems(f"{path}.tmpfs[{index}]", text)
+    yield from mount_problems(path, mounted(block.volumes, block.tmpfs))
     yield from path_problems(f"{path}.working_dir", block.working_dir)
     if block.build is not None:
         yield from path_problems(f"{path}.build.context", block.build.context)
     if block.healthcheck and not (isinstance(service.health, CommandHealthCheck) and service.health.inside):
         yield Problem(f"{path}.healthcheck", "needs health.type command with inside: true")
+
+
+def _image(path: str, block: DockerDeployment) -> Iterator[Problem]:
+    """Find secrets in what names a container's parts, which are in records and on command lines as they are."""
+    for name, value in vars(block).items():
+        if name not in ("env", "command", "entrypoint", "build"):  # the engine alone is given these
+            yield from secret_problems(f"{path}.{name}", value, "all who may look at containers would read")
+    if not references(block.image):
+        yield from image_problems(f"{path}.image", block.image)
 
 
 def _published(path: str, block: DockerDeployment) -> Iterator[Problem]:
@@ -129,6 +146,8 @@ def _compose(service: ServiceDefinition) -> Iterator[Problem]:
     path = f"{service.name}.deployment.compose"
     if block is None:
         return
+    words = [block.file, block.service, block.project, block.profiles, block.env_files]
+    yield from secret_problems(path, words, "ps would show to every user")
     yield from path_problems(f"{path}.file", block.file)
     for index, text in enumerate(block.env_files):
         yield from path_problems(f"{path}.env_files[{index}]", text)

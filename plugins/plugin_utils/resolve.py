@@ -22,9 +22,18 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
     ServiceRegistry,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import references
+from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation
 from ansible_collections.provisioning.platform.plugins.plugin_utils.cluster import cluster_warnings
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.elsewhere import secrets_elsewhere
+from ansible_collections.provisioning.platform.plugins.plugin_utils.monitoring import (
+    metrics_clashes,
+    with_log_settings,
+)
+from ansible_collections.provisioning.platform.plugins.plugin_utils.operations import (
+    built_in_operations,
+    operation_problems,
+)
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory
 from ansible_collections.provisioning.platform.plugins.plugin_utils.registry import load_registry
 from ansible_collections.provisioning.platform.plugins.plugin_utils.resolver import Resolver
@@ -44,6 +53,7 @@ class Platform:
     :param rounds: in how many rounds the hosts of the platform start their services.
     :param awaited: services that others on other hosts need to be healthy.
     :param secrets_elsewhere: whose secrets are used here and made on another host: that host, by service.
+    :param operations: what is done with the platform, by name: the built-in ones, and the owner's over them.
     :param warnings: what the owner should know and does not have to change.
     """
 
@@ -55,6 +65,7 @@ class Platform:
     rounds: int = 1
     awaited: tuple[str, ...] = ()
     secrets_elsewhere: dict[str, str] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def to_module_args(self) -> dict[str, Any]:
@@ -69,6 +80,7 @@ class Platform:
             "work_dir": self.work_dir,
             "elsewhere": self.elsewhere,
             "rounds": self.rounds,
+            "operations": to_dict(self.operations, sparse=True),
         }
 
 
@@ -111,11 +123,16 @@ def resolve(
     )
     services = resolver.definitions()
     env_vars = resolver.environment()
-    raise_if_any([*selection.problems, *resolver.problems], ConfigurationError)
+    operations = operation_problems(
+        config.operations, known=sources, installed=selection.services if only is None else sources
+    )
+    raise_if_any([*selection.problems, *resolver.problems, *operations], ConfigurationError)
     placement = resolver.placement
     here = resolver.for_host({name: services[name] for name in startup_order(services)})
     rendered = {name: resolver.rendered(service, services) for name, service in here.items()}
-    raise_if_any(resolver.problems, ConfigurationError)
+    clashes = metrics_clashes(config.deployment.metrics, rendered)
+    raise_if_any([*resolver.problems, *clashes], ConfigurationError)
+    rendered = with_log_settings(rendered, config.deployment.logs)
     on_cluster = cluster_warnings(rendered, config.deployment.platform)
     elsewhere = {name: list(hosts) for name, hosts in placement.hosts.items() if not placement.is_here(name)}
     documents = [env_vars, *(to_dict(service, sparse=True) for service in rendered.values())] if elsewhere else []
@@ -128,6 +145,7 @@ def resolve(
         rounds=1 + max(placement.rounds(services).values(), default=0),
         awaited=tuple(sorted(placement.awaited(services))),
         secrets_elsewhere=secrets_elsewhere(documents, placement),
+        operations={**built_in_operations(roles_dir), **config.operations},
         warnings=(*selection.warnings, *_readable_secrets(rendered), *on_cluster),
     )
 

@@ -35,8 +35,10 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model
 from ansible_collections.provisioning.platform.plugins.plugin_utils.definition_checks import definition_problems
 from ansible_collections.provisioning.platform.plugins.plugin_utils.elsewhere import for_host
 from ansible_collections.provisioning.platform.plugins.plugin_utils.manifests import Render
+from ansible_collections.provisioning.platform.plugins.plugin_utils.monitoring import supervisors
 from ansible_collections.provisioning.platform.plugins.plugin_utils.placement import Inventory, Placement
 from ansible_collections.provisioning.platform.plugins.plugin_utils.platform_checks import platform_problems
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import bracketed
 from ansible_collections.provisioning.platform.plugins.plugin_utils.render import Renderer, TemplateEnvironment
 from ansible_collections.provisioning.platform.plugins.plugin_utils.scopes import (
     FINAL,
@@ -185,7 +187,7 @@ class Resolver:
                 service,
                 environment=self._environment(folder),
                 document=self._seen_by_templates(service, book),
-                deployment=self._surroundings.deployment(),
+                deployment={**self._surroundings.deployment(), "supervisors": self._supervisors(service, services)},
                 services=services,
                 reach=lambda name, port: book(name, port, f"{service.name}.config"),
                 spread=lambda name: replica_addresses(
@@ -199,6 +201,10 @@ class Resolver:
             return renderer.render(template)
 
         return render
+
+    def _supervisors(self, asker: ServiceDefinition, services: Mapping[str, ServiceDefinition]) -> list[str] | None:
+        deployment = self._config.deployment
+        return supervisors(place_of(asker), asker.name, deployment, services, self._placement)
 
     def _place(self, drafts: Iterable[ServiceDefinition]) -> None:
         hosts = {}
@@ -243,7 +249,8 @@ class Resolver:
         self._problems += faults
         cluster = self._config.deployment.kubernetes
         cluster = dataclasses.replace(cluster, kubeconfig=absolute(cluster.kubeconfig, self._home))
-        return with_common_settings(definition, cluster)
+        deployment = self._config.deployment
+        return with_common_settings(definition, cluster, domain=deployment.domain, platform=deployment.platform)
 
     def _address_book(self, asker: ServiceDefinition, services: Mapping[str, ServiceDefinition | None]) -> AddressBook:
         def look_up(target: str, port: str | None, path: str) -> Reached:
@@ -268,7 +275,8 @@ class Resolver:
     def _seen_by_templates(self, service: ServiceDefinition, book: AddressBook) -> dict[str, Any]:
         own = book(service.name, None, service.name)
         address = {"host": own.host, "url": own.url} if isinstance(own, Address) else {}
-        return {**to_dict(service), **self._surroundings.folders(service.name), **address}
+        bound = {"bind_host": bracketed(service.bind_address)}
+        return {**to_dict(service), **bound, **self._surroundings.folders(service.name), **address}
 
 
 def _stand_in(target: str, port: str | None, path: str) -> Reached:  # noqa: ARG001

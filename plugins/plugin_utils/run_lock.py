@@ -44,6 +44,24 @@ def claim(path: Path, *, pid: int, installation: str) -> None:
         raise PrerequisiteError(obstacle(path.parent.parent, error)) from error
 
 
+def refuse_if_claimed(path: Path, *, pid: int) -> None:
+    """Do nothing unless another process than the one given has claimed the installation.
+
+    :param path: file of the claim.
+    :raises BusyError: it has, and lives.
+    """
+    holder = _holder(path)
+    if holder is not None and holder[0].pid != pid and is_alive(holder[0]):
+        identity, run = holder
+        raise BusyError(
+            Problem(
+                str(path.parent.parent),
+                f"an installation is in progress: {run}, pid {identity.pid} ({command_name(identity.pid)})",
+                "Wait until it has ended, or stop it.",
+            )
+        )
+
+
 def obstacle(work_dir: Path, error: OSError) -> Problem:
     """Say in words why nothing can be written in a work dir on this machine.
 
@@ -57,16 +75,7 @@ def obstacle(work_dir: Path, error: OSError) -> Problem:
 
 def _claim(path: Path, *, pid: int, installation: str) -> None:
     with locked(path.with_suffix(".lock"), wait=True):
-        holder = _holder(path)
-        if holder is not None and holder[0].pid != pid and is_alive(holder[0]):
-            identity, run = holder
-            raise BusyError(
-                Problem(
-                    str(path.parent.parent),
-                    f"an installation is in progress: {run}, pid {identity.pid} ({command_name(identity.pid)})",
-                    "Wait until it has ended, or stop it.",
-                )
-            )
+        refuse_if_claimed(path, pid=pid)
         mine = identify(pid)
         if mine is not None:
             document = {**dataclasses.asdict(mine), "installation": installation}
@@ -78,5 +87,5 @@ def _holder(path: Path) -> tuple[ProcessIdentity, str] | None:
         document = json.loads(path.read_text(encoding="utf-8"))
         identity = ProcessIdentity(document["pid"], document["start_time"], document["boot_id"])
         return identity, str(document["installation"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None

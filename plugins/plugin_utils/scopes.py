@@ -13,7 +13,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.plugin_utils.addresses import Address, Reached, reached
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
-from ansible_collections.provisioning.platform.plugins.plugin_utils.published import bracketed
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import bracketed, loopback_name
 from ansible_collections.provisioning.platform.plugins.plugin_utils.substitution import Lookup, Undefined, member
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
 
@@ -44,7 +44,7 @@ class Surroundings:
         table = self.config.deployment
         return {
             "auto_generate_secrets": table.auto_generate_secrets,
-            "bind_address": table.bind_address,
+            "bind_address": loopback_name(table.bind_address),
             "domain": table.domain,
             "engine": table.engine,
             "engine_url": table.engine_url,
@@ -100,6 +100,8 @@ def _own_scopes(name: str, surroundings: Surroundings, addresses: AddressBook) -
     known = dict(variables) if isinstance(variables, Mapping) else {}
     given = {**surroundings.folders(name), "name": name}
     settings = {"scheme": "http", **{key: document[key] for key in _SETTINGS if document.get(key) is not None}}
+    if "bind_address" in settings:
+        settings["bind_host"] = bracketed(str(settings["bind_address"]))
 
     def own(names: list[str], path: str) -> Any:
         first = names[0]

@@ -18,6 +18,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._graph impor
 from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import UnattendedInstallConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.documents import plain
 from ansible_collections.provisioning.platform.plugins.plugin_utils.profiles import PROFILES
+from ansible_collections.provisioning.platform.plugins.plugin_utils.published import loopback_name
 from ansible_collections.provisioning.platform.plugins.plugin_utils.registry import Source, expand, override
 from ansible_collections.provisioning.platform.plugins.plugin_utils.validation import UNKNOWN_SETTING, check_definition
 from ansible_collections.provisioning.platform.plugins.plugin_utils.wording import suggest_or_list
@@ -167,6 +168,8 @@ def _merged(
             deployment = expand(change).get("deployment")
             mode_chosen = mode_chosen or (isinstance(deployment, Mapping) and "mode" in deployment)
     document.setdefault("bind_address", config.deployment.bind_address)
+    if document["bind_address"] == "localhost":  # programs and engines take addresses
+        document["bind_address"] = loopback_name("localhost")
     document["name"] = source.name
     return Selected(source, document, mode_chosen)
 

@@ -4,6 +4,16 @@
 
 from __future__ import annotations
 
-from .run_cli import main
+from .cancellation import end_with_a_word
 
-main()
+
+def main() -> None:
+    """Run the command and exit; a signal has it say that it was cancelled, even while it is still being loaded."""
+    end_with_a_word()
+    from . import run_cli
+
+    run_cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,25 @@ from types import FrameType
 
 #: A terminal that closes ends a run as SIGTERM does.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+_has_begun = False
+
+
+def end_with_a_word() -> None:
+    """Until there is a run to be cancelled, have signals end the program, and say so; one that is ignored stays so."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    word = "Cancelled." if number == signal.SIGINT else "Terminated."
+    # What a run has left was told when it ended.
+    left = "" if _has_begun else "Nothing was begun: this run left no service running.\n"
+    with contextlib.suppress(OSError):
+        os.write(2, f"{word}\n{left}".encode())
+    raise SystemExit(128 + number)  # not KeyboardInterrupt, of which Typer makes an end without a word
 
 
 class Cancellation:
@@ -52,6 +72,8 @@ def on_signals(cancellation: Cancellation) -> Iterator[Cancellation]:
     def handle(number: int, _frame: FrameType | None) -> None:
         cancellation.request(number)
 
+    global _has_begun  # noqa: PLW0603  signals are the process's
+    _has_begun = True
     before = {}
     for number in _SIGNALS:
         handler = signal.getsignal(number)

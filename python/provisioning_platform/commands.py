@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +15,10 @@ from typing import TYPE_CHECKING
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
     ConfigurationError,
     Problem,
-    ProvisioningError,
-    os_problem,
 )
 
 from . import summary
-from .exit_codes import ExitCode, of_kind
-from .run_log import record_exception
+from .exit_codes import ExitCode
 from .streams import complain
 from .text import wrapped
 
@@ -151,56 +148,35 @@ def export_compose(options: Options, file: Path | None, health_image: str | None
     return ExitCode.OK
 
 
-def guarded(command: Callable[[], object]) -> int:
-    """Call a command and turn the errors it may end with into messages and exit codes: the one place that does."""
-    try:
-        code = command()
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except ProvisioningError as error:
-        for problem in error.problems:
-            complain(f"error: {problem}")
-        return of_kind(error.kind)
-    except KeyboardInterrupt:
-        complain("Cancelled.")
-        return ExitCode.CANCELLED
-    except OSError as error:
-        problem = os_problem("this run", error)
-        if problem.remedy:
-            complain(f"error: {problem}")
-            return ExitCode.PREREQUISITES
-        return _unexpected(error)
-    except Exception as error:  # noqa: BLE001  the program's edge: no traceback reaches a user
-        return _unexpected(error)
-    return code if isinstance(code, int) else ExitCode.OK
-
-
-def _unexpected(error: Exception) -> ExitCode:
-    path = record_exception(error)
-    where = f" Details are in {path}; please report it." if path else ""
-    complain(f"error: unexpected: {type(error).__name__}: {' '.join(str(error).split())[:300]}.{where}")
-    return ExitCode.FAILED
-
-
 def _load(options: Options) -> Installation:
     from .configuration import load_installation
+    from .discovery import FILES, VARIABLE, find_configuration
 
-    if options.config is None:
+    found = find_configuration(options.config)
+    if found is None:
+        why = f"is missing, {VARIABLE} is not set, and there is no ./{FILES[0]} (.yml, .yaml)"
         remedy = "Name a file; `provisioning-run sample > solo.toml` makes one."
-        raise ConfigurationError(Problem("--config", "is missing", remedy))
-    variables = _variables(options.variables)
-    return load_installation(options.config, variables=variables, on_hosts=options.inventory is not None)
+        raise ConfigurationError(Problem("--config", why, remedy))
+    path, by = found
+    if options.config is None:
+        complain(f"note: the configuration is that of {by}.")
+    variables = pairs(options.variables)
+    return load_installation(path, variables=variables, on_hosts=options.inventory is not None)
 
 
-def _variables(given: Sequence[str]) -> dict[str, str]:
-    pairs = {}
+def pairs(given: Sequence[str]) -> dict[str, str]:
+    """Return variables that were given as ``NAME=VALUE``.
+
+    :raises ConfigurationError: one was not.
+    """
+    found = {}
     for one in given:
         name, equals, value = one.partition("=")
         if not equals or not name:
             why = "has no name before its =" if equals else "has no ="
             raise ConfigurationError(Problem(f"--var {one!r}", why, "Write --var NAME=VALUE."))
-        pairs[name] = value
-    return pairs
+        found[name] = value
+    return found
 
 
 def _warn(installation: Installation) -> None:

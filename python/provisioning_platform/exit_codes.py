@@ -1,16 +1,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The exit codes of ``provisioning-run``: the one table, and how the right one is found."""
+"""The exit codes of ``provisioning-run`` and ``provisioning``: the one table, and how the right one is found."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ansible_collections.provisioning.platform.plugins.module_utils import _events as kinds
-from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
+if TYPE_CHECKING:
+    from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
 
 #: How Ansible ended: ``error`` means that it could not be run at all.
 RunnerStatus = Literal["successful", "failed", "canceled", "timeout", "error"]
@@ -72,6 +72,9 @@ def decide(
     :param signal_number: the signal that asked the run to stop, if one did.
     :param check: it was check mode, which keeps no journal, so that Ansible's word for success is enough.
     """
+    # Only here: the table is wanted by those, too, who have no events.
+    from ansible_collections.provisioning.platform.plugins.module_utils import _events as kinds
+
     ending = None
     for event in events:
         if event.kind in kinds.RUN_ENDINGS:

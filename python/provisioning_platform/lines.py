@@ -28,7 +28,8 @@ def format_event(
     clock = time.strftime("%H:%M:%S", local_time(event.time))
     if event.service is not None:
         step = view.current_step
-        return _service_line(clock, event, step.name if step else "")
+        lead = f"{step.name if step else '':<{_STEP_WIDTH}}  " if view.steps else ""
+        return f"{clock}  {lead}{_about_service(event)}"
     if event.kind == kinds.RUN_STARTED:
         what = " ".join(part for part in (view.platform, view.profile) if part)
         return f"{clock}  {view.operation} {view.installation_id}" + (f" ({what})" if what else "")
@@ -50,7 +51,7 @@ def _step_line(clock: str, event: Event, view: RunView) -> str | None:
     return None
 
 
-def _service_line(clock: str, event: Event, step: str) -> str:
+def _about_service(event: Event) -> str:
     data = event.data
     word = event.kind.partition(".")[2]
     detail = ""
@@ -60,7 +61,7 @@ def _service_line(clock: str, event: Event, step: str) -> str:
         detail = f"  ({_one_line(str(data['reason']))})"
     elif "duration_ms" in data:
         detail = f"  (after {duration(float(data['duration_ms']) / 1000)})"
-    return f"{clock}  {step:<{_STEP_WIDTH}}  {event.subject!s:<{_SERVICE_WIDTH}}  {word}{detail}"
+    return f"{event.subject!s:<{_SERVICE_WIDTH}}  {word}{detail}"
 
 
 def _one_line(text: str) -> str:

@@ -80,12 +80,11 @@ class LiveProgress:
         services = list(self._view.services.values())
         parts: list[RenderableType] = [self._title(now)]
         rows = len(services) + 2 if services else 0
-        if 1 + len(steps) + rows <= height:
-            parts += [self._steps(steps, now)]
-        else:
-            parts += [self._steps_in_brief(steps, now)]
+        in_full = 1 + len(steps) + rows <= height
+        if steps or not services:
+            parts += [self._steps(steps, now) if in_full else self._steps_in_brief(steps, now)]
         if services:
-            room = height - (1 + len(steps) if 1 + len(steps) + rows <= height else 2) - 2
+            room = height - (1 + len(steps) if in_full else 1 + len(steps[:1])) - 2
             parts += ["", *self._services(services, width, max(1, room))]
         return parts
 

@@ -15,35 +15,12 @@ from ansible_collections.provisioning.platform.plugins.module_utils._events impo
 
 from .lines import format_event
 from .run_state import RunView
-from .streams import complain, discard
+from .streams import Output
+
+__all__ = ["JsonLines", "Live", "Output", "PlainLines", "Progress", "Silent", "choose"]
 
 if TYPE_CHECKING:
     from .live import LiveProgress
-
-
-class Output:
-    """Standard output that outlives its reader: once it cannot be written, lines are dropped and the run goes on.
-
-    That is said once on standard error, unless it is a pipe whose reader has had enough.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.is_open = True
-
-    def line(self, text: str) -> None:
-        """Write a line at once."""
-        if not self.is_open:
-            return
-        try:
-            self._stream.write(f"{_encodable(text, self._stream)}\n")
-            self._stream.flush()
-        except OSError as error:
-            self.is_open = False
-            discard(self._stream)
-            if not isinstance(error, BrokenPipeError):
-                why = error.strerror or error
-                complain(f"warning: standard output: cannot be written: {why}. The rest of it is left out.")
 
 
 class Progress(Protocol):
@@ -96,9 +73,13 @@ class PlainLines(Silent):
 
 
 class Live:
-    """Shows the run in place, from its first event on."""
+    """Shows the run in place, from its first event on.
 
-    def __init__(self) -> None:
+    :param stderr: on standard error, where standard output has something else to carry.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._stderr = stderr
         self._display: LiveProgress | None = None
 
     def event(self, event: Event, view: RunView) -> None:  # noqa: ARG002
@@ -109,9 +90,10 @@ class Live:
 
             from .live import LiveProgress
 
-            if isinstance(sys.stdout, io.TextIOWrapper):
-                sys.stdout.reconfigure(errors="replace")  # a reason may be in any language
-            self._display = LiveProgress(view, console=Console(highlight=False))
+            stream = sys.stderr if self._stderr else sys.stdout
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a reason may be in any language
+            self._display = LiveProgress(view, console=Console(highlight=False, stderr=self._stderr))
             self._display.start()
 
     def close(self) -> None:
@@ -130,10 +112,5 @@ def choose(
     if quiet:
         return Silent()
     if stream.isatty() and environ.get("TERM", "dumb") != "dumb":
-        return Live()
+        return Live(stderr=stream is sys.stderr)
     return PlainLines(output)
-
-
-def _encodable(text: str, stream: TextIO) -> str:
-    encoding = stream.encoding or "utf-8"
-    return text.encode(encoding, errors="replace").decode(encoding)

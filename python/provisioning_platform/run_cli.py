@@ -50,7 +50,12 @@ class SampleFormat(StrEnum):
     YAML = "yaml"
 
 
-Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration, TOML or YAML.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="Configuration; else PROVISIONING_CONFIG, ./provisioning.toml."
+    ),
+]
 Inventory = Annotated[
     str | None,
     typer.Option("--inventory", "-i", metavar="INV", help="Inventory with a group platform; else this machine."),
@@ -75,7 +80,7 @@ Version = Annotated[
 ]
 
 
-@app.callback(invoke_without_command=True, help=_HELP, epilog=_EPILOG, no_args_is_help=True)
+@app.callback(invoke_without_command=True, help=_HELP, epilog=_EPILOG)
 def run(
     context: typer.Context,
     config: Config = None,
@@ -92,7 +97,17 @@ def run(
     options = Options(config, inventory, variables or [], as_json=as_json, quiet=quiet)
     context.obj = options
     if context.invoked_subcommand is None:
+        if options == Options(variables=[]) and not check and not _has_configuration():
+            typer.echo(context.get_help(), err=True)
+            raise typer.Exit(ExitCode.CONFIGURATION)
         raise typer.Exit((plan if check else install)(options))
+
+
+def _has_configuration() -> bool:
+    """Whether a configuration is found though none was named."""
+    from .discovery import find_configuration
+
+    return find_configuration() is not None
 
 
 @app.command(short_help="Check a configuration.")
@@ -158,7 +173,7 @@ def export_compose(
 
 def main() -> None:
     """Run the command and exit."""
-    from .commands import guarded
+    from .edge import guarded
     from .streams import open_standard_streams
 
     open_standard_streams()

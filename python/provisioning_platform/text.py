@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _GAP = "  "
 _NARROWEST_LAST_COLUMN = 16
@@ -60,23 +60,31 @@ def wrapped(text: str, *, width: int | None, indent: str = "") -> list[str]:
     )
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None = None) -> list[str]:
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int | None = None,
+    paint: Callable[[str], str] | None = None,
+) -> list[str]:
     """Return an aligned table as lines.
 
     :param width: columns of the terminal: the last column is wrapped to fit, and where even that is too narrow the
         cells of as many columns as do not fit go below their rows; without a width nothing is wrapped.
+    :param paint: puts a cell, with the blanks that fill its column, into its colour.
     """
+    paint = paint or str
     cells = [[" ".join(cell.split()) or "-" for cell in row] for row in (header, *rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
     if width is None or _total(widths) <= width:
-        return [_aligned(row, widths) for row in cells]
+        return [_aligned(row, widths, paint) for row in cells]
     beside = _total(widths[:-1]) + len(_GAP)
     if width - beside >= _NARROWEST_LAST_COLUMN:
-        return [line for row in cells for line in _wrapped_beside(row, widths, width - beside)]
+        return [line for row in cells for line in _wrapped_beside(row, widths, width - beside, paint)]
     kept = next((number for number in range(len(header) - 1, 1, -1) if _total(widths[:number]) <= width), 1)
-    lines = [_aligned(cells[0][:kept], widths)]
+    lines = [_aligned(cells[0][:kept], widths, paint)]
     for row in cells[1:]:
-        lines.append(_aligned(row[:kept], widths))
+        lines.append(_aligned(row[:kept], widths, paint))
         below = [cell for cell in row[kept:] if cell != "-"]
         lines += [line for cell in below for line in wrapped(cell, width=width, indent="    ")]
     return lines
@@ -86,11 +94,12 @@ def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    return _GAP.join(cell.ljust(size) for cell, size in zip(row, widths, strict=False)).rstrip()
+def _aligned(row: Sequence[str], widths: Sequence[int], paint: Callable[[str], str]) -> str:
+    *first, last = (cell.ljust(size) for cell, size in zip(row, widths, strict=False))
+    return _GAP.join([*map(paint, first), paint(last.rstrip())]).rstrip()
 
 
-def _wrapped_beside(row: Sequence[str], widths: Sequence[int], room: int) -> list[str]:
+def _wrapped_beside(row: Sequence[str], widths: Sequence[int], room: int, paint: Callable[[str], str]) -> list[str]:
     first, *rest = textwrap.wrap(row[-1], room)
     indent = " " * (_total(widths[:-1]) + len(_GAP))
-    return [_aligned([*row[:-1], first], widths), *(indent + line for line in rest)]
+    return [_aligned([*row[:-1], first], widths, paint), *(indent + line for line in rest)]

@@ -17,7 +17,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._state impor
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.settings import DEFAULT_WORK_DIR
 from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import obstacle
 
-from . import collection
+from . import __version__, collection
 from .cancellation import Cancellation
 from .configuration import Installation, load_installation
 from .exit_codes import ExitCode, decide
@@ -109,6 +109,7 @@ def run_installation(
             log=folder / FILE_NAME if installation.config.verbose and not check else None,
             modes={name: one.mode for name, one in installation.platform.registry.services.items()},
         )
+        on_event = _with_metrics(installation, on_event, on_this_machine=inventory is None and not check)
         webhooks = Webhooks(None if check else installation.target, request.journal)
         try:
             result = run_playbook(request, cancellation=cancellation, on_event=on_event)
@@ -143,6 +144,29 @@ def run_operation(
             verbosity=_VERBOSE if installation.config.verbose else 0,
         )
         return run_playbook(request, cancellation=cancellation, on_event=on_event or (lambda event, view: None))
+
+
+def _with_metrics(installation: Installation, on_event: OnEvent, *, on_this_machine: bool) -> OnEvent:
+    """Return what also writes the installation's progress and result for node-exporter, where that is wanted.
+
+    A file that cannot be written is a warning: nobody's installation fails for it.
+    """
+    metrics = installation.config.deployment.metrics
+    if metrics is None or metrics.textfile is None or not on_this_machine:
+        return on_event
+    from ansible_collections.provisioning.platform.plugins.plugin_utils.installation_metrics import InstallationFile
+
+    file = InstallationFile(Path(metrics.textfile), __version__)
+
+    def take(event: Event, view: RunView) -> None:
+        try:
+            file.take(event)
+        except PrerequisiteError as error:
+            if str(error) not in view.warnings:
+                view.warnings.append(str(error))
+        on_event(event, view)
+
+    return take
 
 
 @contextlib.contextmanager

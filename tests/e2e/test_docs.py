@@ -64,7 +64,7 @@ def received(example: Installation, tmp_path_factory: pytest.TempPathFactory) ->
         yield output
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def run(one: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -72,7 +72,7 @@ def run(one: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def page(one: Installation) -> str:
-    with urllib.request.urlopen(one.url("greeting", "/"), timeout=5) as response:
+    with urllib.request.urlopen(one.url("greeting", "/"), timeout=60) as response:
         return str(response.read().decode())
 
 
@@ -103,6 +103,6 @@ def test_a_change_recreates_the_page_and_restarts_its_visitor(example):
 def test_it_is_taken_away_again(example):
     ran = example.playbook("uninstall", work_dir=str(example.work_dir), purge=True)
     assert ran.returncode == 0
-    assert changed(ran) == 2
+    assert changed(ran) == 3
     assert example.leftovers() == []
     assert not example.work_dir.exists()

@@ -18,6 +18,11 @@ from tests.fixtures.ports import free_port
 DIES = ("/bin/sh", "-c", "echo cannot open the ledger; echo it is locked >&2; exit 7")
 
 
+def dies(**more: Any) -> dict[str, Any]:
+    """A service that ends at once, which is noticed however long a moment it takes: it never passes its check."""
+    return command(*DIES, **{"health": {"type": "file", "path": "${self.data_dir}/never"}, **more})
+
+
 def never_healthy(**more: Any) -> dict[str, Any]:
     """A service that runs and never passes its check."""
     check = {"type": "file", "path": "${self.data_dir}/never"}
@@ -26,7 +31,7 @@ def never_healthy(**more: Any) -> dict[str, Any]:
 
 def gated(folder: Path, **more: Any) -> dict[str, Any]:
     """A service that becomes healthy when the test opens its gate."""
-    return web(free_port(), health={"type": "file", "path": str(folder / "gate")}, startup={"timeout": 120}, **more)
+    return web(free_port(), health={"type": "file", "path": str(folder / "gate")}, startup={"timeout": 600}, **more)
 
 
 def failed(ran: Ran, code: int = 1) -> str:
@@ -37,7 +42,7 @@ def failed(ran: Ran, code: int = 1) -> str:
 
 
 def test_a_service_that_ends_at_once_is_named_with_its_last_words_and_all_is_cleaned_up(make):
-    one = make({"first": web(free_port()), "broken": command(*DIES, depends_on=["first"]), "last": web(free_port())})
+    one = make({"first": web(free_port()), "broken": dies(depends_on=["first"]), "last": web(free_port())})
     one.registry["last"]["depends_on"] = ["broken"]
     said = failed(one.run())
     assert "broken: " in said
@@ -62,7 +67,7 @@ def test_a_service_that_never_becomes_healthy_is_named_with_the_check_and_all_is
 def test_in_continue_mode_the_rest_goes_on_and_every_error_is_told(make):
     services = {
         "good": web(free_port()),
-        "broken": command(*DIES, depends_on=["good"]),
+        "broken": dies(depends_on=["good"]),
         "behind": web(free_port(), depends_on=["broken"]),
         "never": never_healthy(),
         "other": web(free_port(), depends_on=["good"]),
@@ -88,7 +93,7 @@ def test_a_clean_up_spares_what_was_there_before(make):
     before, files = one.pids(), _lasting(one)
     config = {"dest": "${self.config_dir}/below/extra.conf", "content": "token ${secret.token}\n"}
     one.registry["extra"] = web(free_port(), depends_on=["keeper"], config=[config], secrets={"token": {"length": 32}})
-    one.registry["broken"] = command(*DIES, depends_on=["extra"])
+    one.registry["broken"] = dies(depends_on=["extra"])
     said = failed(one.run())
     assert one.pids() == before
     assert _lasting(one) == files
@@ -115,7 +120,7 @@ def test_what_is_taken_out_of_the_configuration_is_removed_and_nothing_else(make
 
 
 def test_what_a_failed_run_kept_can_be_uninstalled(make):
-    one = make({"first": web(free_port()), "broken": command(*DIES, depends_on=["first"])}, cleanup_on_failure=False)
+    one = make({"first": web(free_port()), "broken": dies(depends_on=["first"])}, cleanup_on_failure=False)
     said = failed(one.run())
     assert "Left running: first." in said
     assert one.pids().keys() == {"first"}
@@ -154,7 +159,7 @@ def test_a_run_that_is_killed_takes_ansible_with_it_and_keeps_nobody_out(make, t
         run.kill()
         finish(run)
     (tmp_path / "gate").touch()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while _ansible_of(one):
         assert time.monotonic() < deadline, "Ansible is still there"
         time.sleep(0.05)
@@ -172,13 +177,16 @@ def test_a_second_run_is_refused_with_the_pid_of_the_first_which_goes_on(make, t
         one.document["installation_id"] = "another"
         from_a_pipeline = one.run()
         from_ansible = one.playbook("install")
+        uninstallation = one.playbook("uninstall")
         descendants = _descendants(first.pid)
     finally:
         (tmp_path / "gate").touch()
         ran = finish(first)
     assert "in progress" in failed(from_a_pipeline, 3)
     assert failed(from_ansible, 2) is not None
-    for text in (from_a_pipeline.stderr, from_ansible.stdout + from_ansible.stderr):
+    assert failed(uninstallation, 2) is not None
+    texts = [ran.stdout + ran.stderr for ran in (from_ansible, uninstallation)]
+    for text in (from_a_pipeline.stderr, *texts):
         holder = re.search(r"in progress: .*?pid (\d+)", text)
         assert holder is not None
         assert int(holder[1]) in descendants

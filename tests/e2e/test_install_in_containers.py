@@ -30,7 +30,7 @@ class Installed:
     ran: Ran
 
     def get(self, service: str, path: str) -> str:
-        with urllib.request.urlopen(self.one.url(service, path), timeout=20) as answer:
+        with urllib.request.urlopen(self.one.url(service, path), timeout=60) as answer:
             return answer.read().decode()
 
 

@@ -110,7 +110,7 @@ def repaired(installation: Installation, again: Phase) -> Phase:
 def adjusted(installation: Installation, repaired: Phase) -> Phase:
     installation.service("gitea")["deployment"] = {"docker": {"env": {"GITEA_CUSTOM": "/var/lib/gitea/custom"}}}
     installation.service("coredns")["variables"] = {"ttl": 61}
-    installation.service("mcp-server")["health"] = {"interval": 7}
+    installation.service("mcp-server")["health"] = {"interval": 7, "timeout": 30}
     ran = installation.run()
     return Phase(ran, repaired.after, installation.identities(), installation.answering())
 

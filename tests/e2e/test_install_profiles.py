@@ -80,7 +80,7 @@ def test_the_api_server_tells_what_the_orchestrator_sees(installed):
     if installed.mode != "CICD":
         assert "api-server" not in installed.identities
         return
-    with urllib.request.urlopen(installed.one.url("api-server", "/api/v1/status"), timeout=20) as answer:
+    with urllib.request.urlopen(installed.one.url("api-server", "/api/v1/status"), timeout=60) as answer:
         view = json.load(answer)
     assert (view["verdict"], {service["name"] for service in view["services"]}) == ("healthy", installed.services)
 

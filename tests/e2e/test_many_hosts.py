@@ -85,6 +85,8 @@ def test_services_start_on_their_hosts_in_the_order_of_their_needs_and_stop_in_r
     assert set(stopped[2:]) == {"two store stopped", "one alone stopped"}
     restarted = told(done(fleet.playbook("start", "-f", "1")), "started")
     assert restarted[2:] == ["one app started", "three front started"]
+    # One that is on another host than the first is no unknown one.
+    assert told(done(fleet.playbook("stop", "-e", "service_names=front")), "stopped") == ["three front stopped"]
 
     gone = told(done(fleet.playbook("uninstall", "-e", "purge=true")), "removed")
     assert gone[:2] == ["three front removed", "one app removed"]
@@ -128,10 +130,14 @@ def test_what_one_host_lacks_keeps_all_from_being_touched(fleet):
     assert not any((fleet.folder / name / "services").exists() for name in HOSTS)
 
 
-def test_a_service_that_is_on_another_host_is_no_unknown_one(fleet):
+def test_what_runs_on_another_host_keeps_what_it_needs_from_being_stopped_unless_it_is_stopped_too(fleet):
     done(fleet.playbook("install"))
-    stopped = done(fleet.playbook("stop", "-e", "service_names=front"))
-    assert told(stopped, "stopped") == ["three front stopped"]
+    ran = fleet.playbook("stop", "-e", "service_names=store")
+    assert ran.returncode == 2
+    assert "store: is needed by app on one. Stop those too (with_dependents), or force it." in ran.stdout + ran.stderr
+    assert accepts(fleet.services["store"]["port"])
+    stopped = done(fleet.playbook("stop", "-e", "service_names=app,store", "-e", "with_dependents=true"))
+    assert told(stopped, "stopped") == ["three front stopped", "one app stopped", "two store stopped"]
 
 
 def test_the_program_installs_on_the_hosts_of_an_inventory_with_their_own_settings(fleet):
@@ -174,8 +180,10 @@ def test_a_platform_is_installed_on_hosts_over_ssh(machines, tmp_path):
         installed = done(fleet.playbook("install"))
         assert told(installed, "started") == ["two store started", "one app started", "three front started"]
         assert all(accepts(port, machines[host]["ansible_host"]) for host, port in PORTS.items())
-        again = done(fleet.playbook("install"))
+        again = done(fleet.playbook("install", "-vvv"))
         assert re.findall(r"changed=(\d+)", again) == ["0", "0", "0"]
+        # What ssh brings back is shown then, and the password was asked for to see that it is there.
+        assert not re.search(r'"value\W+\w{20}\W', again)
         assert told(done(fleet.playbook("stop")), "stopped") == [
             "three front stopped",
             "one app stopped",

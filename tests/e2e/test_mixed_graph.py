@@ -160,7 +160,7 @@ def graph(bench: Bench, image: str, vault: str) -> dict[str, dict[str, Any]]:
             "startup": quick,
         },
         "base": process,
-        "vault": {"deployment": {"mode": "remote", "remote": {"url": vault}}, "startup": {"timeout": 5}},
+        "vault": {"deployment": {"mode": "remote", "remote": {"url": vault}}, "startup": {"timeout": 60}},
     }
 
 
@@ -260,10 +260,10 @@ def test_each_reaches_the_others_under_the_address_that_leads_there_from_where_i
         "SHOP": f"http://{here}:{shop}",
     }
     # and it is so: through a container of Compose and one of ours to a process
-    with urllib.request.urlopen(mixed.url("shop", "/cgi-bin/ask"), timeout=20) as answer:
+    with urllib.request.urlopen(mixed.url("shop", "/cgi-bin/ask"), timeout=60) as answer:
         assert answer.read().decode().split("\n") == ["the shop", "the store", "the base", ""]
     for name in ("base", "store", "shop"):
-        with urllib.request.urlopen(f"http://{here}:{mixed.registry[name]['port']}/", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://{here}:{mixed.registry[name]['port']}/", timeout=60) as answer:
             assert answer.status == 200
 
 

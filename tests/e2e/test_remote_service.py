@@ -30,7 +30,7 @@ def using(make: MakeSmall, authority: Authority, elsewhere: Elsewhere, **vault: 
     definition = {
         "deployment": {"mode": "remote", "remote": block},
         "secrets": {"token": {"environment": "VAULT_TOKEN"}},
-        "startup": {"timeout": 3},
+        "startup": {"timeout": 90},
         **vault,
     }
     return make({"vault": definition, "app": app})
@@ -94,7 +94,7 @@ def test_without_the_token_it_is_said_which_variable_is_missing(make, authority,
 
 def test_a_service_elsewhere_that_we_do_not_trust_fails_as_one_that_never_gets_healthy(make, authority, monkeypatch):
     with serving(authority.issue("vault", expired=True)) as elsewhere:
-        one = using(make, authority, elsewhere)
+        one = using(make, authority, elsewhere, startup={"timeout": 3})
         ran = install(one, monkeypatch)
     assert ran.returncode != 0
     said = " ".join((ran.stdout + ran.stderr).split())

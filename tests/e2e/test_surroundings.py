@@ -70,12 +70,33 @@ def test_a_container_sees_its_data_in_such_a_work_dir(make, tmp_path, docker_url
         (one.work_dir / "data" / "boxed" / "word").write_text("seen", encoding="utf-8")
         ran = one.run()
         assert (ran.returncode, ran.stderr) == (0, "")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/word", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/word", timeout=60) as answer:
             assert answer.read() == b"seen"
     finally:
         one.clean()
         api.remove_image(IMAGE, force=True)
         api.close()
+
+
+def test_placeholders_mean_the_same_to_all_playbooks(make):
+    one = make({"keeper": web(free_port())})
+    one.document["work_dir"] = f"${{NOT_SET_ANYWHERE:-{one.work_dir}}}"
+    one.document["deployment"]["platform"] = "${NOT_SET_ANYWHERE:-Docker}"
+    ran = one.run()
+    assert (ran.returncode, ran.stderr) == (0, "")
+    steps = [event["step"] for event in one.events() if event["kind"] == "step.completed"]
+    assert len(steps) == 7
+    assert steps[4] == "deploy-docker"
+    assert "keeper" in one.playbook("status").stdout
+    one.document["work_dir"] = "${NOT_SET_ANYWHERE}/work"
+    ran = one.playbook("uninstall")
+    assert ran.returncode == 2
+    assert "work_dir: ${NOT_SET_ANYWHERE}/work cannot be the work dir" in ran.stdout + ran.stderr
+    assert list(one.pids()) == ["keeper"]
+    one.document["work_dir"] = f"${{NOT_SET_ANYWHERE:-{one.work_dir}}}"
+    assert one.playbook("uninstall", purge=True).returncode == 0
+    assert one.pids() == {}
+    assert not one.work_dir.exists()
 
 
 @pytest.mark.parametrize("name", ["a:b", "a{{b", "a$b", "a\nb"])

@@ -16,6 +16,7 @@ from hatchling.builders.wheel import WheelBuilder
 ROOT = Path(__file__).parents[2]
 COLLECTION = "ansible_collections/provisioning/platform"
 COMMANDS = [
+    "provisioning",
     "provisioning-run",
     "provisioning-orchestrator",
     "provisioning-control-center",
@@ -77,7 +78,7 @@ def run(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
 
     return run

@@ -8,12 +8,14 @@ On ext4 the head of a file is collapsed, on tmpfs a hole is punched into it; bot
 from __future__ import annotations
 
 import contextlib
+import gzip
 import itertools
 import os
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,13 @@ from ansible_collections.provisioning.platform.plugins.module_utils._logs import
     rotate,
     rotated_files,
     tail_lines,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+from ansible_collections.provisioning.platform.plugins.module_utils._model import (
+    BinaryDeployment,
+    LogSettings,
+    ServiceDefinition,
+    ServiceDeployment,
 )
 
 from tests.fixtures.disks import full_disk, small_disk
@@ -48,7 +57,7 @@ while number < count:
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A folder on a file system of each kind."""
     if request.param == "punched":
-        with small_disk("64m") as disk:
+        with small_disk("1g") as disk:
             yield disk
     else:
         if _file_system(tmp_path) not in ("ext2/ext3", "xfs"):
@@ -92,6 +101,29 @@ def test_rotation_under_a_writer_at_full_speed_loses_and_doubles_nothing(folder:
     assert used < SMALL.size + (8 << 20)
 
 
+@pytest.mark.parametrize("compress", [True, False], ids=["gzip", "plain"])
+def test_fifty_rotations_under_a_writer_keep_every_line_once_in_files_anybody_can_read(
+    folder: Path, compress: bool
+) -> None:
+    path = folder / "a.log"
+    limits = Rotation(size=64 * 1024, count=1000, compress=compress)
+    rotations = 0
+    with _writing(path, 1 << 30) as writer:
+        while rotations < 50:
+            rotations += rotate(path, limits)
+        writer.terminate()
+        writer.wait()
+    files = [*reversed(rotated_files(path)), path]
+    assert len(files) == 51
+    assert {file.suffix for file in files[:-1]} == ({".gz"} if compress else {f".{number}" for number in range(1, 51)})
+    written = b"".join(
+        gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes() for file in files
+    )
+    lines = written.lstrip(b"\0").split(b"\n")  # what was punched out reads as nothing
+    assert lines.pop() == b""
+    assert [int(line.split(b" ", 1)[0].lstrip(b"\0")) for line in lines] == list(range(len(lines)))
+
+
 def test_the_file_is_shortened_or_its_space_given_back(folder: Path) -> None:
     path = folder / "a.log"
     path.write_bytes(b"".join(b"%d\n" % number for number in range(30_000)))
@@ -131,6 +163,56 @@ def test_only_so_many_rotated_files_are_kept(folder: Path) -> None:
     assert {file.stat().st_mode & 0o777 for file in rotated_files(path)} == {0o600}
     # What is left of the third turn is the rest of a block that was not cut.
     assert sorted(set(_numbers(line for line in tail_lines(path, None) if line))) == [2, 3, 4, 5]
+
+
+def test_rotated_files_are_kept_for_so_long_also_where_nothing_more_is_written(folder: Path) -> None:
+    path = folder / "a.log"
+    for _turn in range(3):
+        with path.open("ab") as stream:
+            stream.write(b"x\n" * 40_000)
+        assert rotate(path, SMALL)
+    old, older = rotated_files(path)[1:]
+    os.utime(old, (time.time() - 7200,) * 2)
+    os.utime(older, (time.time() - 9000,) * 2)
+    assert not rotate(path, Rotation(age=10_000))
+    assert len(rotated_files(path)) == 3
+    assert not rotate(path, Rotation(age=3600)), "it is not large enough"
+    assert [file.name for file in rotated_files(path)] == ["a.log.1.gz"]
+
+
+def test_fewer_files_are_kept_as_soon_as_the_setting_says_so(folder: Path) -> None:
+    path = folder / "a.log"
+    for _turn in range(3):
+        with path.open("ab") as stream:
+            stream.write(b"x\n" * 40_000)
+        assert rotate(path, SMALL)
+    assert not rotate(path, Rotation(count=1))
+    assert [file.name for file in rotated_files(path)] == ["a.log.1.gz"]
+
+
+def test_files_that_were_rotated_before_the_setting_changed_are_read_and_counted_too(folder: Path) -> None:
+    path = folder / "a.log"
+    for turn, compress in enumerate((True, False, True)):
+        with path.open("ab") as stream:
+            stream.write(b"".join(b"%d\n" % number for number in range(turn * 20_000, (turn + 1) * 20_000)))
+        assert rotate(path, Rotation(size=64 * 1024, count=9, compress=compress))
+    assert [file.name for file in rotated_files(path)] == ["a.log.1.gz", "a.log.2", "a.log.3.gz"]
+    assert _numbers(tail_lines(path, None)) == list(range(60_000))
+    assert _numbers(tail_lines(path, 30_000)) == list(range(30_000, 60_000))
+    remove_logs(path)
+    assert not list(folder.glob("a.log*"))
+
+
+def test_a_rotated_file_larger_than_what_is_wanted_is_not_kept_in_memory(folder: Path) -> None:
+    path = folder / "a.log"
+    path.write_bytes(b"".join(b"%d %s\n" % (number, b"x" * 90) for number in range(200_000)))
+    assert rotate(path, SMALL)
+    tracemalloc.start()
+    try:
+        assert _numbers(tail_lines(path, 3)) == [199_997, 199_998, 199_999]
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_following_across_rotations_at_full_speed_loses_and_doubles_nothing(folder: Path) -> None:
@@ -262,6 +344,22 @@ def test_where_a_rotated_file_cannot_be_written_nothing_is_lost() -> None:
             rotate(path, SMALL)
         assert path.read_bytes() == before
         assert [file.name for file in folder.iterdir()] == ["a.log"]
+
+
+def test_each_log_is_rotated_as_its_service_says_those_of_replicas_too(tmp_path: Path) -> None:
+    block = ServiceDeployment(mode="binary", binary=BinaryDeployment(command="true"))
+    own = LogSettings(max_size="64k", compress=False)
+    services = [
+        ServiceDefinition(name="a", deployment=block, logs=own),
+        ServiceDefinition(name="b", deployment=block),
+    ]
+    manager = Manager(tmp_path, {service.name: service for service in services})
+    logs = manager.work_dir.logs
+    logs.mkdir(parents=True)
+    for name in ("a.log", "a.2.log", "b.log", "gone.log"):
+        (logs / name).write_bytes(b"x\n" * 50_000)
+    assert manager.rotate_logs() == ["a.2", "a"]
+    assert sorted(file.name for file in logs.glob("*.1*")) == ["a.2.log.1", "a.log.1"]
 
 
 def test_removing_takes_rotated_files_and_replicas_and_nobody_else_s(tmp_path: Path) -> None:

@@ -19,12 +19,12 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._operations import (
     auto_start_required_services,
+    check_operation,
     monitor,
     operate,
     readiness_report,
 )
-
-SMALL = _logs.Rotation(size=4096, count=2)
+from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation, Settings
 
 
 def sleeper(name: str, *needs: str, command: str = "sleep", **more: object) -> ServiceDefinition:
@@ -42,7 +42,13 @@ def sleeper(name: str, *needs: str, command: str = "sleep", **more: object) -> S
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[Manager]:
-    services = [sleeper("base"), sleeper("middle", "base"), sleeper("top", "middle"), sleeper("alone", required=False)]
+    logs = {"max_size": "4k", "max_files": 2}
+    services = [
+        sleeper("base", logs=logs),
+        sleeper("middle", "base"),
+        sleeper("top", "middle"),
+        sleeper("alone", required=False),
+    ]
     manager = Manager(tmp_path / "work", {service.name: service for service in services})
     yield manager
     operate(manager, ServiceOperation(operation="remove", force=True))
@@ -81,6 +87,33 @@ def test_what_an_operation_needs_is_only_named_where_it_may_not_be_started(manag
     assert manager.running() == []
 
 
+def test_the_check_of_an_operation_starts_what_it_takes_if_it_may(manager: Manager) -> None:
+    backup = Operation(requires=["middle", "alone"], description="Save it")
+    looked = check_operation(manager, "backup", backup, start=False)
+    assert [(need.service, need.state) for need in looked.needs] == [("middle", "missing"), ("alone", "missing")]
+    assert not check_operation(manager, "backup", dataclasses.replace(backup, may_start=False)).can_go_ahead
+    assert manager.running() == []
+    first = check_operation(manager, "backup", backup)
+    assert first.can_go_ahead
+    assert [need.state for need in first.needs] == ["started", "started"]
+    again = check_operation(manager, "backup", backup).to_dict()
+    assert again["can_go_ahead"] is True
+    assert [need["state"] for need in again["needs"]] == ["ready", "ready"]
+
+
+def test_the_check_of_an_operation_says_what_keeps_it_from_going_ahead(tmp_path: Path) -> None:
+    services = {"broken": sleeper("broken", command="no-such-command"), "top": sleeper("top", "broken")}
+    manager = Manager(tmp_path / "work", services, Settings(elsewhere={"far": ["host2"]}))
+    found = check_operation(manager, "backup", Operation(requires=["top", "nobody", "far"]))
+    assert not found.can_go_ahead
+    assert [need.state for need in found.needs] == ["missing", "missing", "elsewhere"]
+    assert "broken" in found.needs[0].reason
+    assert "no-such-command" in found.needs[0].reason
+    assert found.needs[1].reason == "is not installed"
+    assert found.needs[2].reason == "is on host2"
+    assert manager.running() == []
+
+
 def test_the_platform_is_ready_when_all_that_is_required_runs(manager: Manager) -> None:
     assert set(readiness_report(manager).missing) == {"base", "middle", "top"}
     operate(manager, ServiceOperation(operation="start", services=("top",)))
@@ -104,13 +137,10 @@ def test_watching_sees_changes_and_changes_nothing(manager: Manager) -> None:
     assert list(looks) == []
 
 
-def test_the_log_of_a_service_that_goes_on_running_is_rotated_by_the_next_run(
-    manager: Manager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_log_of_a_service_that_goes_on_running_is_rotated_by_the_next_run(manager: Manager) -> None:
     operate(manager, ServiceOperation(operation="start", services=("base",)))
     log = manager.work_dir.logs / "base.log"
     log.write_bytes(b"a line\n" * 4096)
-    monkeypatch.setattr(_logs, "Rotation", lambda: SMALL)
     pid = manager.observe(["base"])[0]["base"].id
     operate(manager, ServiceOperation(operation="start", services=("base",)))
     assert [path.name for path in _logs.rotated_files(log)] == ["base.log.1.gz"]

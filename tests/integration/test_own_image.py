@@ -41,7 +41,7 @@ class Platform:
     image: str
 
     def get(self, service: str, path: str, **headers: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[service], timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[service], timeout=60)
         with closing(connection):
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
@@ -60,7 +60,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory, docker_url: str) -> Itera
     folder = tmp_path_factory.mktemp("own-image")
     image = build_own_image(docker_url)
     ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
-    services = [{"name": name, "port": port, "mode": "docker"} for name, port in ports.items()]
+    patience = {"health": {"timeout": 30}, "startup": {"timeout": 240}}  # however busy the machine is
+    services = [{"name": name, "port": port, "mode": "docker", **patience} for name, port in ports.items()]
     project = f"own-{uuid.uuid4().hex[:6]}"
     config = from_mapping(
         {"deployment": {"services": services, "project": project}}, env={"PROVISIONING_IMAGE": image}, base_dir=folder

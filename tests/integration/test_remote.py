@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import DriverError
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import (
     ServiceDefinition,
     ServiceOperation,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._plan import diff_of
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret, SecretStore
 
 from tests.fixtures.authority import Authority, serving
@@ -44,7 +46,7 @@ def manager(tmp_path: Path) -> Iterator[Any]:
 def test_it_is_awaited_and_what_needs_it_starts_after_it(manager):
     port = free_port()
     one = manager(
-        remote(f"http://127.0.0.1:{port}", startup={"timeout": 20}),
+        remote(f"http://127.0.0.1:{port}", startup={"timeout": 90}),
         service("app", ["vault"]),
         service("other", {"vault": "started"}),
     )
@@ -65,7 +67,7 @@ def test_it_is_awaited_and_what_needs_it_starts_after_it(manager):
 
 def test_it_may_come_later_than_we_do(manager):
     port = free_port()
-    one = manager(remote(f"http://127.0.0.1:{port}", startup={"timeout": 20}), service("app", ["vault"]))
+    one = manager(remote(f"http://127.0.0.1:{port}", startup={"timeout": 90}), service("app", ["vault"]))
     with contextlib.ExitStack() as stack:
         late = threading.Timer(0.5, lambda: stack.enter_context(serving(port=port)))
         late.start()
@@ -154,6 +156,14 @@ def test_the_token_is_in_no_state_event_or_plan(manager, tmp_path):
     assert TOKEN not in f"{told} {plan} {outcomes}"
 
 
+def test_it_has_no_log_here_and_says_so(manager):
+    with serving() as elsewhere:
+        one = manager(remote(elsewhere.url))
+        one.converge({"vault": "started"})
+        with pytest.raises(DriverError, match="vault: runs elsewhere, so there is no log of it here"):
+            list(one.logs("vault"))
+
+
 def test_checking_touches_nothing_and_a_diff_tells_the_change(manager):
     with serving() as first, serving() as second:
         manager(remote(first.url)).converge({"vault": "started"})
@@ -163,5 +173,10 @@ def test_checking_touches_nothing_and_a_diff_tells_the_change(manager):
             plan = one.plan({"vault": goal})
             assert plan.actions["vault"].verb == "none"
             assert one.preflight().unavailable() == {}
-        assert one.plan({"vault": "started"}).actions["vault"].changes == (f'url: "{first.url}" -> "{second.url}"',)
+        plan = one.plan({"vault": "started"})
+        assert plan.actions["vault"].changes == (f'url: "{first.url}" -> "{second.url}"',)
+        (shown,) = diff_of(plan.actions.values(), plan.rendered, plan.before)
+        assert first.url in shown["before"]
+        assert second.url in shown["after"]
+        assert "not ours to start; changed: url" in shown["before_header"]
         assert tree(one.work_dir.root) == files

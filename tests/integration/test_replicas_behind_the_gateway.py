@@ -105,12 +105,12 @@ class Gateway:
         path = "/who" if self.api is None else "/cgi-bin/who"
         answers: Counter[str] = Counter()
         for _ in range(times):
-            with urllib.request.urlopen(f"{url}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"{url}{path}", timeout=30) as answer:
                 answers[answer.read().decode().strip()] += 1
         return answers
 
     def ask_until_all_answer(self) -> None:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while len(self.ask(10)) < 2:
             assert time.monotonic() < deadline, "only one replica is asked"
             time.sleep(0.2)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ class Observation:
     :param detail: one line for people, e.g. ``killed by signal 9``.
     :param instances: ids of all replicas that have not ended, this one's first.
     :param drift: how what runs is no longer what was started, though its digest is right; the next start repairs it.
+    :param own_health: what the health check says that a container brings itself: ``healthy``, or ``none`` where it has
+        none; nothing where it says something else or is not known.
     """
 
     status: Status
@@ -43,6 +46,7 @@ class Observation:
     detail: str = ""
     instances: tuple[str, ...] = ()
     drift: str = ""
+    own_health: str = ""
 
     @property
     def exists(self) -> bool:
@@ -105,6 +109,9 @@ class Context:
 class Driver(ABC):
     """One mode. A driver keeps nothing between calls but its connection; all its methods may be called in threads.
 
+    :param sleep: waits some seconds, e.g. between two looks or two attempts.
+    :param clock: unix time in seconds.
+
     ``observe`` and the digest it returns are the truth; ``digest(render(service))`` (``_plan.digest_of``) is what it is
     compared with.
     """
@@ -115,8 +122,20 @@ class Driver(ABC):
     #: Whether :meth:`start` restarts what runs as it should, so that it need not be stopped first.
     restarts_in_place: ClassVar[bool] = False
 
-    def __init__(self, context: Context) -> None:
+    def __init__(
+        self,
+        context: Context,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.context = context
+        self._sleep = sleep
+        self._clock = clock
+        self.set_up()
+
+    def set_up(self) -> None:
+        """Make what is kept between calls, such as the connection, which is opened when it is first needed."""
 
     @abstractmethod
     def check(self, service: ServiceDefinition) -> list[Problem]:
@@ -129,12 +148,32 @@ class Driver(ABC):
         :raises DriverError: the engine or API does not answer.
         """
 
-    def find(self) -> list[ServiceDefinition]:
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:  # noqa: ARG002
         """Return what can be found of this installation without knowing its services: enough to stop and remove them.
 
+        :param recorded: those of the mode that are known, or once were; they may tell where to look.
         :raises DriverError: the engine or API does not answer.
         """
         return []
+
+    def preview(self, service: ServiceDefinition) -> tuple[str, str] | None:  # noqa: ARG002
+        """Return what there is of a service and what there would be, as texts, where that tells more than its document.
+
+        :raises ProvisioningError: it cannot be found out.
+        """
+        return None
+
+    def address(self, service: ServiceDefinition) -> str | None:  # noqa: ARG002
+        """Return the address of what runs the service, where the service decides that; nothing and nobody is asked."""
+        return None
+
+    def is_same(self, service: ServiceDefinition, before: ServiceDefinition | None) -> bool:  # noqa: ARG002
+        """Whether what there is of a service is what there was of it, reached in another way.
+
+        :param before: as it was; None where that can be reached no more.
+        :raises DriverError: the engine or API does not answer.
+        """
+        return False
 
     @abstractmethod
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
@@ -201,6 +240,13 @@ class Driver(ABC):
         :param tail: only this many lines from the end.
         """
 
+    def glance(self, service: ServiceDefinition, seen: Observation) -> HealthResult | None:  # noqa: ARG002
+        """Return the health of a service without a check by what has just been seen; None where it must be asked for.
+
+        :param seen: what it is; it is up.
+        """
+        return None
+
     def judge(self, service: ServiceDefinition, check: AnyVerification | None) -> HealthResult | None:  # noqa: ARG002
         """Return the result of a check that the mode itself makes best; None when it is to be made from this host.
 
@@ -214,6 +260,30 @@ class Driver(ABC):
         It is asked once a check has passed. None while it is up, and in modes where nobody else can answer.
         """
         return None
+
+    def content(self, service: ServiceDefinition, observation: Observation) -> str:  # noqa: ARG002
+        """Return what exactly runs, where its name may come to mean something else: e.g. the id of its image.
+
+        :raises DriverError: the engine or API does not answer.
+        """
+        return ""
+
+    def newer(self, service: ServiceDefinition, content: str, *, fetch: bool = False) -> str:  # noqa: ARG002
+        """Say what is newer than what runs, though the definition is the same; nothing where nothing is known of.
+
+        :param content: what runs, as :meth:`content` returned it.
+        :param fetch: get it here first, if the definition wants that.
+        :raises DriverError: it cannot be had, or the engine or API does not answer.
+        """
+        return ""
+
+    def holding(self, service: ServiceDefinition, content: str) -> ServiceDefinition:  # noqa: ARG002
+        """Return a definition that goes on to mean what ran, though its name now means something else.
+
+        :param content: what ran, as :meth:`content` returned it.
+        :raises DriverError: the engine or API does not answer.
+        """
+        return service
 
     def execute(self, service: ServiceDefinition, check: CommandHealthCheck) -> tuple[int, str]:
         """Run a check's command inside the service; return exit code and output.

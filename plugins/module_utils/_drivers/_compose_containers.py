@@ -175,6 +175,18 @@ def health(engine: Engine, service: str, containers: Sequence[Container]) -> Hea
     return next((result for result in results if result and not result.healthy), results[0])
 
 
+def own_health(engine: Engine, containers: Sequence[Container]) -> str:
+    """Return what the engine's list says of containers' own health checks: ``healthy``, ``none``, or else nothing.
+
+    Podman's list does not say it of all.
+    """
+    texts = [one.instance.text for one in containers]
+    if texts and all("(healthy)" in text for text in texts):
+        return "healthy"
+    said = any("(health" in text or "(unhealthy" in text for text in texts)
+    return "" if said or engine.is_podman or not texts else "none"
+
+
 def check_again(engine: Engine, containers: Iterable[Container]) -> None:
     """Make the health checks that wait to be made.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import grp
+import importlib.util
 import os
 import re
 import socket
@@ -13,16 +14,17 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import _tls
 from .._errors import DriverError, Problem
-from . import _docker_ssh, _podman_service
+from . import _docker_light, _docker_ssh, _podman_service
 from ._base import Context
+from ._docker_light import LightClient
 from ._docker_places import USUAL, Candidate, candidates, certificate_problem, current_context
 from ._docker_ssh import Tunnel
 
@@ -40,6 +42,7 @@ _MINIMUM = ".".join(map(str, MINIMUM_API))
 _CONNECT_SECONDS = 10
 _REQUEST_SECONDS = 120
 _FAILURE_SECONDS = 5.0
+_DOCKER_SERVER = re.compile(r"Docker/(\S+)")
 _NAMES = {"docker": "Docker", "podman": "Podman", "orbstack": "OrbStack"}
 _HOW_TO_START = {
     "docker": "Start it (systemctl start docker)",
@@ -174,11 +177,9 @@ def connect(kind: str, places: Sequence[Candidate], *, may_serve: bool = False) 
         docker SDK is.
     """
     name = _NAMES.get(kind, kind)
-    try:
-        import docker  # noqa: F401
-    except ImportError as error:
+    if not _has_sdk():
         why = f"{name} is reached through the Python package docker, which {sys.executable} does not have"
-        raise DriverError(Problem(name, why, "Install it: pip install 'docker>=7.1'.")) from error
+        raise DriverError(Problem(name, why, "Install it: pip install 'docker>=7.1'."))
     tried: list[str] = []
     forbidden: list[Problem] = []
     for place in places:
@@ -200,6 +201,14 @@ def connect(kind: str, places: Sequence[Candidate], *, may_serve: bool = False) 
                 f"See that it listens there, and that {places[0].tls} holds what it wants: ca.pem, cert.pem, key.pem."
             )
     raise DriverError(Problem(name, f"{name} does not answer (tried {'; '.join(tried)})", remedy))
+
+
+def _has_sdk() -> bool:
+    """Whether the SDK can be imported; to do it takes long, and a look at what there is does without."""
+    try:
+        return importlib.util.find_spec("docker") is not None
+    except ValueError:  # somebody has seen to it that it cannot be
+        return False
 
 
 def _attempt(kind: str, place: Candidate, tried: list[str], forbidden: list[Problem]) -> Engine | None:
@@ -239,16 +248,12 @@ def _open(place: Candidate) -> Engine:
             probe.settimeout(_CONNECT_SECONDS)
             probe.connect(str(place.socket))
         owner = place.socket.stat().st_uid
-    about = _version(place)
-    components = {component.get("Name", "") for component in about.get("Components") or []}
-    name = "Podman" if "Podman Engine" in components else "Docker"
-    spoken = about["ApiVersion"]
+    name, version, spoken = _introduction(place)
     if _numbers(spoken) < MINIMUM_API:
-        why = f"{name} {about.get('Version', '')} at {place.url} speaks API {spoken}, and {_MINIMUM} is needed"
+        why = f"{name} {version} at {place.url} speaks API {spoken}, and {_MINIMUM} is needed"
         raise DriverError(Problem(name, why, "Install Docker 20.10 or Podman 4 or newer."))
-    api = _client(place, spoken)
-    api.timeout = _REQUEST_SECONDS
-    return Engine(api, place.url, name, _numbers(about.get("Version", "")), owner, place)
+    api = _lasting_client(place, spoken)
+    return Engine(api, place.url, name, _numbers(version), owner, place)
 
 
 def _open_over_ssh(place: Candidate, name: str) -> Engine:
@@ -264,17 +269,49 @@ def _open_over_ssh(place: Candidate, name: str) -> Engine:
     return dataclasses.replace(engine, url=place.url, owner=None, place=place, tunnel=tunnel)
 
 
-def _version(place: Candidate) -> dict[str, Any]:
+def _introduction(place: Candidate) -> tuple[str, str, str]:
+    """Return the engine's name and version, and that of the API that it speaks."""
+    if place.socket is not None:
+        said = _introduced_by(_docker_light.greeting(place.socket, timeout=_CONNECT_SECONDS))
+        if said is not None:
+            return said
     import docker.errors
 
     try:
         with closing(_client(place, _MINIMUM)) as api:
-            about: dict[str, Any] = api.version(api_version=False)
+            said = _introduced_by(api.get(f"{api.base_url}/_ping", timeout=_CONNECT_SECONDS).headers)
+            about: dict[str, Any] = {} if said is not None else api.version(api_version=False)
     except (docker.errors.DockerException, ValueError, KeyError) as error:
         raise OSError(str(error)) from error
+    if said is not None:
+        return said
     if "ApiVersion" not in about:
         raise OSError("what answers is no container engine")
-    return about
+    components = {component.get("Name", "") for component in about.get("Components") or []}
+    return "Podman" if "Podman Engine" in components else "Docker", about.get("Version", ""), about["ApiVersion"]
+
+
+def _introduced_by(headers: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Return what the headers of the answer to a ping say, if they say it all.
+
+    Asked for its version, Podman asks the packages of the system, which takes most of a second; this takes none.
+    """
+    spoken, podman = headers.get("api-version"), headers.get("libpod-api-version")
+    if spoken and podman:
+        return "Podman", podman, spoken
+    docker = _DOCKER_SERVER.match(headers.get("server", ""))
+    return ("Docker", docker[1], spoken) if spoken and docker else None
+
+
+def _lasting_client(place: Candidate, version: str) -> APIClient:
+    def make() -> APIClient:
+        api = _client(place, version)
+        api.timeout = _REQUEST_SECONDS
+        return api
+
+    if place.socket is None:
+        return make()
+    return cast("APIClient", LightClient(place.socket, version, make, timeout=_REQUEST_SECONDS))
 
 
 def _client(place: Candidate, version: str) -> APIClient:

@@ -42,6 +42,11 @@ class EngineError(DriverError):
         return self.status == CONFLICT or _NAME_TAKEN.search(self.text) is not None
 
     @property
+    def is_passing(self) -> bool:
+        """Whether another container's interface went away while the engine was looking for addresses for a network."""
+        return "no such network interface" in self.text
+
+    @property
     def is_in_use(self) -> bool:
         """Whether the thing cannot be removed because a container uses it."""
         return _IN_USE.search(self.text) is not None
@@ -53,19 +58,32 @@ def engine_errors(what: str) -> Iterator[None]:
 
     :param what: the service or thing that the request is about.
     """
+    try:
+        yield
+    except _refusals() as error:
+        text = _words(error)
+        status = error.response.status_code if error.response is not None else None
+        raise EngineError(explain(what, text), text, status) from error
+    except _silences() as error:
+        why = f"the container engine did not answer: {error}"
+        raise EngineError(Problem(what, why, "See whether it still runs, then try again."), str(error)) from error
+
+
+# What an except clause names is worked out when something was raised: only then are the imports worth their time.
+
+
+def _refusals() -> type[HTTPError]:
+    import requests.exceptions
+
+    return requests.exceptions.HTTPError
+
+
+def _silences() -> tuple[type[Exception], ...]:
     import docker.errors
     import requests.exceptions
     import urllib3.exceptions
 
-    try:
-        yield
-    except requests.exceptions.HTTPError as error:
-        text = _words(error)
-        status = error.response.status_code if error.response is not None else None
-        raise EngineError(explain(what, text), text, status) from error
-    except (docker.errors.DockerException, requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        why = f"the container engine did not answer: {error}"
-        raise EngineError(Problem(what, why, "See whether it still runs, then try again."), str(error)) from error
+    return docker.errors.DockerException, requests.exceptions.RequestException, urllib3.exceptions.HTTPError
 
 
 def _words(error: HTTPError) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 from collections import deque
@@ -30,7 +31,9 @@ _BUILD_LINES = 10
 _TRANSIENT = re.compile(
     r"timeout|timed out|deadline exceeded|connection (?:refused|reset)|unexpected eof|: eof|broken pipe"
     r"|temporary failure|server misbehaving|network is unreachable|too ?many ?requests|toomanyrequests"
-    r"|internal server error|bad gateway|service unavailable|received unexpected http status: 5|status(?: code)? 5\d\d",
+    r"|internal server error|bad gateway|service unavailable|received unexpected http status: 5|status(?: code)? 5\d\d"
+    # Another container's interface has gone while the engine was looking for addresses for a network.
+    r"|no such network interface",
     re.IGNORECASE,
 )
 _MISSING = re.compile(r"not found|manifest unknown|name unknown|does not exist|no such image", re.IGNORECASE)
@@ -66,6 +69,63 @@ class Images:
             raise
         return True
 
+    def of(self, engine: Engine, service: str, container: str) -> str:
+        """Return the id of the image that a container was made from.
+
+        :param service: on whose behalf, for messages.
+        :raises DriverError: the engine does not answer.
+        """
+        with engine_errors(service):
+            return _bare(engine.api.inspect_container(container)["Image"])
+
+    def newer(self, engine: Engine, service: ServiceDefinition, content: str, *, fetch: bool) -> str:
+        """Say that a service's image means another one than the one that runs; nothing where it does not.
+
+        :param content: the id of the one that runs.
+        :param fetch: renew it first, where the definition wants that; otherwise its registry is only asked.
+        :raises DriverError: it cannot be had, or the engine does not answer.
+        """
+        docker = block(service)
+        if docker.pull == "always":
+            if fetch:
+                self.obtain(engine, service)
+            elif docker.build is None and self._is_newer_at_registry(engine, docker.image):
+                return f"the registry has a newer {docker.image}"
+        now = self._id_of(engine, docker.image)
+        return f"{docker.image} is another image now" if content and now not in ("", content) else ""
+
+    def holding(self, engine: Engine, service: ServiceDefinition, content: str) -> ServiceDefinition:
+        """Return a service's definition with the id of an image, where the image's name now means another one.
+
+        :param content: the id.
+        :raises DriverError: the engine does not answer.
+        """
+        docker = block(service)
+        if not content or self._id_of(engine, docker.image) == content:
+            return service
+        held = dataclasses.replace(docker, image=f"sha256:{content}", build=None, pull="never")
+        return dataclasses.replace(service, deployment=dataclasses.replace(service.deployment, docker=held))
+
+    def _id_of(self, engine: Engine, image: str) -> str:
+        """Return the id that an image's name means now; nothing where the engine does not have it."""
+        try:
+            with engine_errors(image):
+                return _bare(engine.api.inspect_image(image)["Id"])  # type: ignore[no-untyped-call]
+        except EngineError as error:
+            if error.status == NOT_FOUND:
+                return ""
+            raise
+
+    def _is_newer_at_registry(self, engine: Engine, image: str) -> bool:
+        """Whether the registry has another image under a name than the engine; false where that cannot be told."""
+        try:
+            with engine_errors(image):
+                here = engine.api.inspect_image(image).get("RepoDigests") or []  # type: ignore[no-untyped-call]
+                there = engine.api.inspect_distribution(image)["Descriptor"]["digest"]  # type: ignore[no-untyped-call]
+        except (EngineError, KeyError, TypeError):
+            return False
+        return bool(here) and all(digest.rpartition("@")[2] != there for digest in here)
+
     def obtain(self, engine: Engine, service: ServiceDefinition) -> None:
         """Get a service's image, which the engine lacks or is to renew. Services that share one get it once.
 
@@ -97,6 +157,11 @@ class Images:
             trouble = _pull_once(engine, image)
         if trouble is not None:
             raise DriverError(pull_problem(image, trouble))
+
+
+def _bare(image: str) -> str:
+    """Return the id of an image without the name of its hash, which Podman leaves out in places."""
+    return image.removeprefix("sha256:")
 
 
 def is_transient(text: str) -> bool:

@@ -190,12 +190,16 @@ def _connect(engine: Engine, service: ServiceDefinition, container: str, network
 
 
 def _make_network(engine: Engine, name: str, labels: dict[str, str]) -> None:
-    try:
-        with engine_errors(name):
-            engine.api.create_network(name, driver="bridge", check_duplicate=True, labels=labels)
-    except EngineError as error:
-        if not error.is_name_conflict:  # else another run was faster, which is as well
-            raise
+    for is_last in (False, False, True):
+        try:
+            with engine_errors(name):
+                engine.api.create_network(name, driver="bridge", check_duplicate=True, labels=labels)
+        except EngineError as error:
+            if error.is_passing and not is_last:
+                continue
+            if not error.is_name_conflict:  # else another run was faster, which is as well
+                raise
+        return
 
 
 def _remove_network(engine: Engine, network: dict[str, Any]) -> bool:

@@ -131,6 +131,11 @@ def history(service: ServiceDefinition) -> list[str]:
     return ["history", release_of(service), "--output", "json", *_cluster(_block(service))]
 
 
+def releases(block: KubernetesDeployment) -> list[str]:
+    """Return the words that list the releases of a namespace as JSON, those that are being made or taken away too."""
+    return ["list", "--deployed", "--failed", "--pending", "--uninstalling", "--output", "json", *_cluster(block)]
+
+
 def manifest(service: ServiceDefinition) -> list[str]:
     """Return the words that show what a release consists of."""
     return ["get", "manifest", release_of(service), *_cluster(_block(service))]
@@ -161,6 +166,17 @@ def read_history(text: str, service: str) -> list[Revision]:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DriverError(Problem(service, "helm history gave no list of revisions")) from None
     return sorted(found, key=lambda revision: revision.number)
+
+
+def read_releases(text: str) -> list[str]:
+    """Return the names of the releases that ``helm list --output json`` tells.
+
+    :raises DriverError: it is not what Helm says.
+    """
+    try:
+        return [str(item["name"]) for item in json.loads(text)]
+    except (ValueError, KeyError, TypeError):
+        raise DriverError(Problem("helm", "helm list gave no list of releases")) from None
 
 
 def mark_of(revision: Revision, revisions: Sequence[Revision]) -> Mark | None:

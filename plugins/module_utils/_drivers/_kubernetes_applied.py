@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,18 +12,24 @@ from .._build import to_dict
 from .._errors import ConfigurationError, DriverError, Problem
 from .._model import ServiceDefinition
 from .._plan import digest_of
+from .._state import valid_name
 from . import _kubernetes_prune
-from ._base import Context, Observation
+from ._base import Observation
 from ._kubernetes_apply import Applier
 from ._kubernetes_client import Api
-from ._kubernetes_clusters import Clusters
+from ._kubernetes_clusters import OnClusters, stand_in
 from ._kubernetes_colours import BLUE, can_be_coloured, coloured
 from ._kubernetes_manifests import manifests_for
+from ._kubernetes_names import LABEL_OF_SERVICE
 from ._kubernetes_objects import (
+    KEPT,
+    USUAL,
     WORKLOADS,
     Manifest,
     document,
     dressed,
+    key_of,
+    labels_of,
     namespaces_of,
     placed,
     recorded_kinds,
@@ -35,27 +41,11 @@ from ._kubernetes_workload import block
 
 #: What tells how far a service is; its Services tell which colour serves.
 _JUDGED = frozenset({*WORKLOADS, "Service"})
+_RUNNING = frozenset((version, kind) for kind, version in WORKLOADS.items())
 
 
-class AppliedServices:
-    """Looks at services, brings them to what is wanted and takes them away.
-
-    :param sleep: waits some seconds between looks.
-    :param clock: unix time in seconds.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        clusters: Clusters,
-        *,
-        sleep: Callable[[float], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self._context = context
-        self._clusters = clusters
-        self._sleep = sleep
-        self._clock = clock
+class AppliedServices(OnClusters):
+    """Looks at services, brings them to what is wanted and takes them away."""
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -90,6 +80,23 @@ class AppliedServices:
                 seen[service.name] = explained(api, service.name, now, found[service.name])
         return seen
 
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:
+        """Return the services that have objects of ours where those recorded are or were.
+
+        :raises DriverError: a cluster does not answer, or refuses.
+        """
+        names: dict[str, ServiceDefinition] = {}
+        for cluster, group in self._clusters.grouped(recorded).items():
+            known = {service.name: service for service in group}
+            wanted = {service.name: self.manifests(service) for service in group}
+            spaces = {space for service in group for space in self._spaces(service, wanted[service.name])}
+            made, api = _kinds_of(wanted.values()), self._clusters.api(cluster)
+            for item in _kubernetes_prune.applied(api, self._context.project, None, made, spaces, also=_RUNNING):
+                name = labels_of(item).get(LABEL_OF_SERVICE, "")
+                if valid_name(name):
+                    names.setdefault(name, known.get(name) or stand_in(name, cluster, key_of(item).namespace))
+        return list(names.values())
+
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what would be applied, by kind and name, secrets still as placeholders.
 
@@ -105,9 +112,10 @@ class AppliedServices:
         :raises DriverError: the cluster does not answer, or refuses.
         """
         manifests = self.manifests(service)
-        found = self._look(self._api(service), [service], {service.name: manifests}, only_running=True)
-        wanted = [item for item in manifests if item["kind"] in _JUDGED]
-        return observation(wanted, found[service.name], now=self._clock())
+        judged = [item for item in manifests if item["kind"] in _JUDGED]
+        runs = any(item["kind"] in WORKLOADS for item in judged)  # else being there is all that can be expected of it
+        found = self._look(self._api(service), [service], {service.name: manifests}, only_running=runs)
+        return observation(judged if runs else manifests, found[service.name], now=self._clock())
 
     def pods(self, service: ServiceDefinition) -> list[dict[str, Any]]:
         """Return a service's pods.
@@ -169,9 +177,6 @@ class AppliedServices:
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
-    def _api(self, service: ServiceDefinition) -> Api:
-        return self._clusters.api(self._clusters.of(service))
-
     def _manifests(self, service: ServiceDefinition) -> list[Manifest]:
         context = self._context
         versions = context.secrets.versions(to_dict(service))
@@ -193,13 +198,17 @@ class AppliedServices:
         *,
         only_running: bool = False,
     ) -> dict[str, Found]:
-        spaces = {space for service in services for space in self._spaces(service, wanted[service.name])}
+        own = {service.name: self._spaces(service, wanted[service.name]) for service in services}
         kinds = None
+        if not all(wanted.values()):  # of some nothing is known but what they have
+            kinds = {*_kinds_of(wanted.values()), *USUAL, *_RUNNING}
         if only_running:
             there = {item["kind"] for items in wanted.values() for item in items if item["kind"] in WORKLOADS}
             more = {"Pod", "Service", "ReplicaSet"} if "Deployment" in there else {"Pod"}
             kinds = {(WORKLOADS.get(kind, "v1"), kind) for kind in there | more}
-        return look(api, self._context.project, wanted, spaces, kinds=kinds)
+        found = look(api, self._context.project, wanted, set().union(*own.values()), kinds=kinds)
+        # What a service has where only others are is what it has left there.
+        return {name: there.within(own[name]) for name, there in found.items()}
 
     def _found(self, api: Api, service: ServiceDefinition) -> Found:
         return self._look(api, [service], {service.name: self.manifests(service)})[service.name]
@@ -237,6 +246,11 @@ class AppliedServices:
         except DriverError as error:
             mask = self._context.secrets.masked
             raise DriverError(*(Problem(p.what, mask(p.why), p.remedy) for p in error.problems)) from None
+
+
+def _kinds_of(manifests: Iterable[Sequence[Manifest]]) -> set[tuple[str, str]]:
+    """Return the kinds of objects that go with their services."""
+    return {(item["apiVersion"], item["kind"]) for items in manifests for item in items if item["kind"] not in KEPT}
 
 
 def _as_it_is(value: Any) -> Any:

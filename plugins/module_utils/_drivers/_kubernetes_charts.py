@@ -5,42 +5,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .._errors import DriverError, PrerequisiteError, Problem
 from .._model import ServiceDefinition
-from ._base import Context, Observation
+from .._state import valid_name
+from ._base import Observation
 from ._kubernetes_apply import Applier
-from ._kubernetes_client import Api
-from ._kubernetes_clusters import Clusters
+from ._kubernetes_clusters import OnClusters, stand_in
+from ._kubernetes_logs import read_logs
+from ._kubernetes_manifests import own_namespace
 from ._kubernetes_objects import WORKLOADS, Manifest, key_of, placed
 from ._kubernetes_observe import Found, explained, worst
 from ._kubernetes_workload import block
 from .helm import HelmReleases
 
 _MADE = (("apps/v1", "ReplicaSet"), ("v1", "Pod"))
+_LOOK_SECONDS = 2.0
+_LINES = 5
 
 
-class ChartServices:
-    """Looks at services, brings them to what is wanted and takes them away.
+class ChartServices(OnClusters):
+    """Looks at services, brings them to what is wanted and takes them away."""
 
-    :param sleep: waits some seconds between looks.
-    :param clock: unix time in seconds.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        clusters: Clusters,
-        *,
-        sleep: Callable[[float], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self._context = context
-        self._clusters = clusters
-        self._releases = HelmReleases(context, sleep=sleep, clock=clock)
-        self._clock = clock
+    def set_up(self) -> None:
+        """Make what speaks to Helm."""
+        self._releases = HelmReleases(self._context, sleep=self._sleep, clock=self._clock)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -57,11 +49,38 @@ class ChartServices:
             releases = self._releases.observe(services)
         except PrerequisiteError as error:
             raise DriverError(*error.problems) from None
+        for service in services:
+            self._clusters.note(self._clusters.of(service), [block(service).namespace])
         return {service.name: self._observation(service, releases[service.name]) for service in services}
+
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:
+        """Return the services that have releases of ours where those recorded are or were.
+
+        :raises DriverError: there were charts, and there is no helm, or the cluster does not answer or refuses.
+        """
+        charts = {service.name: service for service in recorded if block(service).chart is not None}
+        places = {(self._clusters.of(one), block(one).namespace): one for one in recorded}
+        try:
+            return [one for place in places.values() for one in self._found_at(place, charts)]
+        except PrerequisiteError as error:
+            if charts:
+                raise DriverError(*error.problems) from None
+            return []
+        except DriverError:
+            if charts:
+                raise
+            return []
 
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what is asked of Helm, secrets still as placeholders."""
         return {"chart": self._releases.render(service)}
+
+    def preview(self, service: ServiceDefinition) -> tuple[str, str]:
+        """Return the manifests of a release as they are and as they would be.
+
+        :raises ProvisioningError: there is no helm, the chart cannot be rendered, or the cluster does not answer.
+        """
+        return self._releases.preview(service)
 
     def ready(self, service: ServiceDefinition) -> Observation:
         """Return how far a service is.
@@ -99,9 +118,11 @@ class ChartServices:
         :raises DriverError: Helm or the cluster refuses.
         :raises ConfigurationError: a secret does not exist.
         """
-        if observation.digest != digest or observation.status not in ("stopped", "running", "starting"):
-            return self._releases.start(service, observation, digest)
         applier = self._applier(service)
+        if observation.digest != digest or observation.status not in ("stopped", "running", "starting"):
+            for namespace in own_namespace(block(service).namespace, self._context.project):
+                applier.apply(namespace)  # before Helm makes it, so that it is known as ours when it is empty
+            return self._installed(service, observation, digest)
         for item in self.workloads(service):
             if observation.status == "stopped":
                 applier.resume(item, {})
@@ -118,11 +139,51 @@ class ChartServices:
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
-    def _api(self, service: ServiceDefinition) -> Api:
-        return self._clusters.api(self._clusters.of(service))
-
     def _applier(self, service: ServiceDefinition) -> Applier:
         return Applier(self._api(service), service.name, fill=lambda value: value, clock=self._clock)
+
+    def _installed(self, service: ServiceDefinition, observation: Observation, digest: str) -> Observation:
+        """Have Helm do it, and look on meanwhile: it takes back what fails, and with it all that says why."""
+        seen: list[str] = []
+        done = threading.Event()
+        onlooker = threading.Thread(target=self._look_on, args=(service, seen, done), daemon=True)
+        onlooker.start()
+        try:
+            return self._releases.start(service, observation, digest)
+        except DriverError as error:
+            first, *others = error.problems
+            why = f"{first.why}; before that: {seen[-1]}" if seen else first.why
+            raise DriverError(Problem(first.what, why, first.remedy), *others) from None
+        finally:
+            done.set()
+            onlooker.join(_LOOK_SECONDS)
+
+    def _look_on(self, service: ServiceDefinition, seen: list[str], done: threading.Event) -> None:
+        """Note what is wrong with a service's pods as long as somebody else waits for them."""
+        while not done.wait(_LOOK_SECONDS):
+            try:
+                found = self._found(service)
+                progress, _speaker = worst(found.items, found, self._clock())
+                if progress.status == "failed":
+                    failed = Observation("failed", detail=progress.detail)
+                    told = explained(self._api(service), service.name, failed, found).detail
+                    lines = [line.text for line in read_logs(self._api(service), found.pods, service.name, tail=_LINES)]
+                    words = f"; its last words: {' / '.join(lines)}" if lines else ""
+                    seen.append(self._context.secrets.masked(f"{told}{words}"))
+            except (DriverError, PrerequisiteError):  # it is not there yet, or not any more
+                continue
+
+    def _found_at(
+        self, place: ServiceDefinition, charts: Mapping[str, ServiceDefinition]
+    ) -> Iterator[ServiceDefinition]:
+        cluster, namespace = self._clusters.of(place), block(place).namespace
+        self._clusters.note(cluster, [namespace])
+        for release in self._releases.names(place):
+            name = self._releases.owner(stand_in(release, cluster, namespace, release))
+            if name is not None and valid_name(name):
+                known = charts.get(name)
+                is_known = known is not None and block(known).namespace == namespace
+                yield known if known is not None and is_known else stand_in(name, cluster, namespace, release)
 
     def _observation(self, service: ServiceDefinition, release: Observation) -> Observation:
         if release.status != "running":

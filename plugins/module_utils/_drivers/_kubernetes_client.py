@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 
 from .._errors import DriverError, Problem
 from ._kubernetes_errors import ApiError, explain, status_of
+from ._kubernetes_light import LightClient
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -28,6 +29,7 @@ _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 30.0
 _ATTEMPTS = 5
 _LONGEST_PAUSE = 10.0
+_HTTP_OK, _HTTP_OTHER = 200, 300
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,11 @@ class Unreachable(DriverError):
 class Api:
     """One cluster's API. It may be used by several threads.
 
-    :param client: the official client, with its credentials.
+    :param client: the official client, with its credentials, or what serves in its place.
     :param sleep: waits some seconds between attempts.
     """
 
-    def __init__(self, client: ApiClient, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, client: ApiClient | LightClient, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.client = client
         self._sleep = sleep
         self._kinds: dict[str, dict[str, Kind]] = {}
@@ -95,6 +97,10 @@ class Api:
     def host(self) -> str:
         """Address of the API."""
         return str(self.client.configuration.host)
+
+    def official(self) -> ApiClient:
+        """Return the official client."""
+        return self.client.official() if isinstance(self.client, LightClient) else self.client
 
     def request(
         self,
@@ -117,11 +123,14 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with self.open(
-                    method, path, service=service, thing=thing, query=query, body=data, kind=content_type
-                ) as (response):
-                    document = json.loads(response.data or b"{}")
-                    return document if isinstance(document, dict) else {"items": document}
+                answer = self._read(path, service, thing, query) if method == "GET" and data is None else None
+                if answer is None:
+                    with self.open(
+                        method, path, service=service, thing=thing, query=query, body=data, kind=content_type
+                    ) as response:
+                        answer = response.data
+                document = json.loads(answer or b"{}")
+                return document if isinstance(document, dict) else {"items": document}
             except ApiError as error:
                 if attempt == _ATTEMPTS or not error.is_transient:
                     raise
@@ -131,6 +140,30 @@ class Api:
                     raise
                 self._sleep(_pause(attempt, None))
         raise AssertionError("the last attempt returns or raises")
+
+    def _read(self, path: str, service: str, thing: str, query: Mapping[str, Any] | None) -> bytes | None:
+        """Return the answer to a GET without the client's transport, where that is enough and there is an answer."""
+        if not isinstance(self.client, LightClient):
+            return None
+        target = path + (f"?{urlencode(query)}" if query else "")
+        try:
+            answer = self.client.read(target, self._headers(), connect=_CONNECT_SECONDS, timeout=_READ_SECONDS)
+        except TimeoutError:
+            with connection_errors(service, self.host):
+                raise
+        if answer is None:
+            return None
+        status, reason, data = answer
+        if not _HTTP_OK <= status < _HTTP_OTHER:
+            raise self._refusal(service, status, reason, data, thing)
+        return data
+
+    def _headers(self) -> dict[str, str]:
+        return {"Accept": "application/json", "User-Agent": FIELD_MANAGER, **self.credentials()}
+
+    def _refusal(self, service: str, status: int, reason: str | None, data: bytes, thing: str) -> ApiError:
+        document = status_of(data, status, reason)
+        return ApiError(explain(service, status, document, thing=thing, cluster=self.host), status, document)
 
     @contextmanager
     def open(
@@ -160,15 +193,14 @@ class Api:
             sent["Content-Type"] = kind
         timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=seconds)
         with connection_errors(service, self.host):
-            manager = self.client.rest_client.pool_manager
+            client = self.client
+            manager = client.pool if isinstance(client, LightClient) else client.rest_client.pool_manager
             response: BaseHTTPResponse = manager.request(
                 method, url, headers=sent, body=body, timeout=timeout, preload_content=False, retries=False
             )
             try:
-                if not 200 <= response.status < 300:
-                    document = status_of(response.data, response.status, response.reason)
-                    problem = explain(service, response.status, document, thing=thing, cluster=self.host)
-                    raise ApiError(problem, response.status, document)
+                if not _HTTP_OK <= response.status < _HTTP_OTHER:
+                    raise self._refusal(service, response.status, response.reason, response.data, thing)
                 yield response
             finally:
                 response.close()  # goes back to the pool instead, where all of it was read

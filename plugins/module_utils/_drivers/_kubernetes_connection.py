@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from .._errors import DriverError, Problem
 from ._kubernetes_client import Api
+from ._kubernetes_light import LightClient, light_client
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -48,6 +50,7 @@ class Connection:
         self._env = os.environ if env is None else env
         self._lock = threading.Lock()
         self._api: Api | None = None
+        self._is_checked = False
 
     def api(self) -> Api:
         """Return the API.
@@ -55,11 +58,31 @@ class Connection:
         :raises DriverError: the client is missing, there are no credentials, the API does not answer or is too old.
         """
         with self._lock:
-            if self._api is None:
-                api = Api(self._client())
+            api = self._known()
+            if not self._is_checked:
                 _check_version(api)
-                self._api = api
-            return self._api
+                self._is_checked = True
+            return api
+
+    def address(self) -> str:
+        """Return the address of the API, which is not asked.
+
+        :raises DriverError: the client is missing, or there are no credentials.
+        """
+        with self._lock:
+            return self._known().host
+
+    def _known(self) -> Api:
+        if self._api is None:
+            self._api = Api(self._light() or self._client())
+        return self._api
+
+    def _light(self) -> LightClient | None:
+        """Return what serves in place of the official client where credentials are plain."""
+        files = self._files()
+        if files is None or os.pathsep in files or not _is_installed():
+            return None
+        return light_client(Path(files), self._cluster.context, self._client, env=self._env, connections=_POOL)
 
     def _client(self) -> ApiClient:
         try:
@@ -101,6 +124,14 @@ class Connection:
         if self._cluster.context and self._cluster.context in text:
             text = f"has no context {self._cluster.context}"
         return Problem("kubernetes", f"{files}: {text}", _CHOOSE)
+
+
+def _is_installed() -> bool:
+    """Whether the official client can be imported, which takes long."""
+    try:
+        return importlib.util.find_spec("kubernetes") is not None
+    except ValueError:  # somebody has seen to it that it cannot be
+        return False
 
 
 def _check_version(api: Api) -> None:

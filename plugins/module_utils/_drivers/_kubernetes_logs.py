@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,6 +20,9 @@ Pod = Mapping[str, Any]
 
 _NOT_YET = 400
 _LATE = 124
+_NOT_BEGUN = 126
+#: What the API tells of the end of a command comes here.
+_STATUS_CHANNEL = 3
 
 
 def read_logs(
@@ -93,7 +97,7 @@ def execute(api: Api, pod: Pod, service: str, command: Sequence[str], timeout: f
 
     key = key_of(pod)
     # A client of its own: for the time of the call, a method of it is exchanged.
-    with connection_errors(service, api.host), ApiClient(api.client.configuration) as client:
+    with connection_errors(service, api.host), ApiClient(api.official().configuration) as client:
         try:
             session = stream(
                 CoreV1Api(client).connect_get_namespaced_pod_exec,
@@ -116,18 +120,23 @@ def execute(api: Api, pod: Pod, service: str, command: Sequence[str], timeout: f
             session.run_forever(timeout=timeout)
             if session.is_open():
                 return _LATE, f"did not end within {timeout:g} s"
-            code = _exit_code(session)  # first: reading all forgets the rest
-            return code, session.read_all()
+            code, fault = _ending(session)  # first: reading all forgets the rest
+            return code, session.read_all() + fault
         finally:
             session.close()
 
 
-def _exit_code(session: Any) -> int:
+def _ending(session: Any) -> tuple[int, str]:
+    """Return the exit code of a command and, where it could not even begin, what the API says of that."""
     try:
-        code = session.returncode
-    except (KeyError, ValueError, TypeError, AttributeError):  # the API could not even begin
-        return 126
-    return code if isinstance(code, int) else -1
+        status = json.loads(session.read_channel(_STATUS_CHANNEL) or "{}")
+        causes = (status.get("details") or {}).get("causes") or []
+        codes = [int(cause["message"]) for cause in causes if cause.get("reason") == "ExitCode"]
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return _NOT_BEGUN, "its end is not known"
+    if status.get("status") == "Success":
+        return 0, ""
+    return (codes[0], "") if codes else (_NOT_BEGUN, str(status.get("message") or "it could not be run"))
 
 
 def _status(error: Any) -> int:

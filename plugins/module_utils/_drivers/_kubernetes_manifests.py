@@ -55,7 +55,7 @@ def manifests_for(
     if wanted.chart is not None or wanted.manifests or wanted.objects:
         own = [_labelled(document, service.name, project) for document in wanted.objects]
         has_namespace = any(_identity_of(document) == _identity_of(namespace) for document in own)
-        return own if has_namespace else [*_unless_foreign(namespace), *own]
+        return own if has_namespace else [*own_namespace(wanted.namespace, project), *own]
     workload = workload_of(service, work_dir)
     mounts = mounts_of(service, workload, work_dir)
     variables = environment(workload, env)
@@ -73,7 +73,7 @@ def manifests_for(
         "spec": pod_spec(service, workload, mounts, variables, selector),
     }
     return [
-        *_unless_foreign(namespace),
+        *own_namespace(wanted.namespace, project),
         *_account(service, metadata),
         *_configuration(service, metadata, work_dir),
         *_secret_variables(service, metadata, variables),
@@ -83,6 +83,11 @@ def manifests_for(
         *_budget(service, workload, metadata, selector),
         *ingresses(service, workload.ports, metadata),
     ]
+
+
+def own_namespace(name: str, project: str) -> list[dict[str, Any]]:
+    """Return a namespace as it is made where it is missing; nothing for the cluster's own."""
+    return [] if name in FOREIGN_NAMESPACES else [_namespace(name, project)]
 
 
 def with_secrets(document: dict[str, Any], fill: Callable[[Any], Any]) -> dict[str, Any]:
@@ -135,10 +140,6 @@ def _metadata(service: ServiceDefinition, project: str) -> dict[str, Any]:
 
 def _namespace(name: str, project: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": common_labels(project)}}
-
-
-def _unless_foreign(namespace: dict[str, Any]) -> list[dict[str, Any]]:
-    return [] if namespace["metadata"]["name"] in FOREIGN_NAMESPACES else [namespace]
 
 
 def _labelled(document: dict[str, Any], service: str, project: str) -> dict[str, Any]:

@@ -49,6 +49,12 @@ class Found:
     pods: list[dict[str, Any]] = field(default_factory=list)
     replica_sets: list[dict[str, Any]] = field(default_factory=list)
 
+    def within(self, namespaces: Collection[str]) -> Found:
+        """Return what of it is in namespaces, or in none."""
+        spaces = {"", *namespaces}
+        lists = (self.items, self.pods, self.replica_sets)
+        return Found(*([item for item in items if key_of(item).namespace in spaces] for items in lists))
+
     def workloads(self) -> list[Mapping[str, Any]]:
         """Return those of the objects that run something."""
         return workloads(self.items)

@@ -41,19 +41,26 @@ def patience_for(service: ServiceDefinition) -> float:
 
 
 def applied(
-    api: Api, project: str, service: str, needed: Collection[tuple[str, str]], namespaces: Collection[str]
+    api: Api,
+    project: str,
+    service: str | None,
+    needed: Collection[tuple[str, str]],
+    namespaces: Collection[str],
+    *,
+    also: Collection[tuple[str, str]] = (),
 ) -> list[dict[str, Any]]:
-    """Return all that we applied for a service and that may go with it.
+    """Return all that we applied for a service, or for the installation, and that may go with it.
 
     :param needed: kinds that there may be, beside the usual ones: of them none may be overlooked for want of a right.
+    :param also: further kinds, which are overlooked where there is no right to see them.
     :raises DriverError: the API does not answer.
     """
     labels = identity(project, service)
-    targets = [
-        (kind, space) for kind in sorted({*USUAL, *needed}) if kind[1] not in KEPT for space in sorted(namespaces)
-    ]
+    kinds = [kind for kind in sorted({*USUAL, *needed, *also}) if kind[1] not in KEPT]
+    targets = [(kind, space) for kind in kinds for space in sorted(namespaces)]
     with ThreadPoolExecutor(_THREADS) as pool:
-        lists = pool.map(lambda t: listed(api, t[0], t[1], labels, service=service, needed=needed), targets)
+        asks = service or "kubernetes"
+        lists = pool.map(lambda t: listed(api, t[0], t[1], labels, service=asks, needed=needed), targets)
         found = {key_of(item): item for items in lists for item in items if is_applied_by_us(item)}
     return list(found.values())
 

@@ -7,10 +7,11 @@ The imports stand in functions, where Ansible finds them too when it packs a mod
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .._errors import DriverError, Problem
+from .._errors import DriverError, Problem, ProvisioningError
 from .._model import ServiceDefinition
 from ._base import Context, Driver
 
@@ -59,14 +60,6 @@ def drivers_for(services: Iterable[ServiceDefinition], context: Context) -> dict
     return {mode: DRIVERS[mode](context) for mode in {service.mode for service in services} if mode in DRIVERS}
 
 
-def unsupported(service: ServiceDefinition) -> list[Problem]:
-    """Return the problem that a service's mode has no driver, if it is so."""
-    if service.mode in DRIVERS:
-        return []
-    known = ", ".join(sorted(DRIVERS))
-    return [Problem(service.name, f"the mode {service.mode} is not available", f"Choose one of: {known}.")]
-
-
 def render_all(
     drivers: Mapping[str, Driver], services: Iterable[ServiceDefinition]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Problem]]:
@@ -80,3 +73,14 @@ def render_all(
             except DriverError as error:
                 unreadable[service.name] = error.problems[0]
     return rendered, unreadable
+
+
+def preview_all(drivers: Mapping[str, Driver], services: Iterable[ServiceDefinition]) -> dict[str, tuple[str, str]]:
+    """Return what there is of services and what there would be, of those whose mode can tell more than a document."""
+    shown = {}
+    for service in services:
+        with contextlib.suppress(ProvisioningError):  # then the document has to do
+            found = drivers[service.mode].preview(service)
+            if found is not None:
+                shown[service.name] = found
+    return shown

@@ -16,6 +16,7 @@ from typing import Any
 
 from .. import _cgroups, _download, _events, _logs, _ports, _process
 from .._errors import DriverError, Problem, raise_if_any
+from .._log_settings import rotation_of
 from .._model import BinaryDeployment, ServiceDefinition
 from .._paths import FILE_MODE, make_directory
 from .._replicas import for_replica
@@ -72,8 +73,8 @@ class BinaryDriver(Driver):
         return None if seen.is_up else early_end(seen)
 
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
-        """Return what would be started."""
-        binary = _block(service)
+        """Return what would be started; of several replicas the first, whose ports tell those of all."""
+        binary = for_replica(service, _block(service), 1)
         env = {name: _launch.text_of(value) for name, value in {**self.context.env, **binary.env}.items()}
         document: dict[str, Any] = {
             "command": binary.command,
@@ -86,7 +87,7 @@ class BinaryDriver(Driver):
         optional = {
             "user": binary.user,
             "group": binary.group,
-            "download": binary.download and binary.download.sha256,
+            "download": binary.download and _download.content_of(binary.download),
             "config": self.context.files.get(service.name),
             "cpu": service.resources.cpu,
             "memory": service.resources.memory,
@@ -248,7 +249,7 @@ class BinaryDriver(Driver):
             self.context.secrets.fill(settings), path=self._path, account=account, base=self._inherited
         )
         mark = _marks.Mark(self._root, service.name, replica, digest, _process.ticks_since_boot())
-        log = self._open_log(service.name, replica)
+        log = self._open_log(service, replica)
         try:
             child = subprocess.Popen(
                 [executable, *binary.args],
@@ -290,14 +291,14 @@ class BinaryDriver(Driver):
         if trouble:
             self.context.notify(_events.SERVICE_WARNING, service=service.name, reason=trouble)
 
-    def _open_log(self, name: str, replica: int) -> int:
-        path = self._log(name, replica)
+    def _open_log(self, service: ServiceDefinition, replica: int) -> int:
+        path = self._log(service.name, replica)
         make_directory(path.parent)
         try:
-            _logs.rotate(path)
+            _logs.rotate(path, rotation_of(service.logs))
         except OSError as error:
             self.context.notify(
-                _events.SERVICE_WARNING, service=name, reason=f"its log is not rotated: {error.strerror}"
+                _events.SERVICE_WARNING, service=service.name, reason=f"its log is not rotated: {error.strerror}"
             )
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
 

@@ -13,8 +13,7 @@ import dataclasses
 import json
 import os
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from .._state import valid_name
 from . import _compose_command as command
 from . import _compose_containers as containers
 from . import _docker_output, _docker_shared
-from ._base import ABSENT, Context, Driver, LogLine, Observation
+from ._base import ABSENT, Driver, LogLine, Observation
 from ._compose_command import ComposeFailed
 from ._compose_containers import Container
 from ._compose_errors import file_problems, reading_problem
@@ -56,17 +55,9 @@ class ComposeDriver(Driver):
     mode = "compose"
     parallelism = 4  # more do not start faster: the engine itself is busy then
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(context)
-        self._connection = Connection(context)
-        self._sleep = sleep
-        self._clock = clock
+    def set_up(self) -> None:
+        """Make the connection, which is opened when it is first needed."""
+        self._connection = Connection(self.context)
         self._lock = threading.Lock()
         self._program: Path | None = None
         self._busy: dict[str, threading.Lock] = {}
@@ -85,11 +76,18 @@ class ComposeDriver(Driver):
 
         :raises DriverError: no engine answers.
         """
-        found = containers.of_installation(self._connection.engine(), self.context)
+        engine = self._connection.engine()
+        found = containers.of_installation(engine, self.context)
         now = self._clock()
-        return {service.name: _observation(service, found, now) for service in services}
+        return {
+            service.name: dataclasses.replace(
+                _observation(service, found, now),
+                own_health=containers.own_health(engine, containers.for_service(found, service.name)),
+            )
+            for service in services
+        }
 
-    def find(self) -> list[ServiceDefinition]:
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:  # noqa: ARG002
         """Return the services that have containers with our labels.
 
         :raises DriverError: no engine answers.
@@ -103,6 +101,12 @@ class ComposeDriver(Driver):
         :raises DriverError: there is no Compose, or the file has an error.
         """
         return document(service, self.context, self._model(service))
+
+    def glance(self, service: ServiceDefinition, seen: Observation) -> HealthResult | None:  # noqa: ARG002
+        """Return what the list of containers says of their own health checks, where they pass or there are none."""
+        if seen.own_health == "healthy":
+            return HealthResult(True, "its own health check passes")
+        return HealthResult(True, "it runs") if seen.own_health == "none" else None
 
     def judge(self, service: ServiceDefinition, check: AnyVerification | None) -> HealthResult | None:
         """Return what the container's own health check says, where the definition has none.

@@ -11,17 +11,17 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import _ports
 from .._errors import ConfigurationError, DriverError, Problem
+from .._health import HealthResult
 from .._model import CommandHealthCheck, ServiceDefinition
 from .._secrets import references
 from .._state import valid_name
 from . import _docker_output, _docker_render, _docker_shared
-from ._base import Context, Driver, LogLine, Observation
+from ._base import Driver, LogLine, Observation
 from ._compose_file import LABEL_PROJECT
 from ._docker_containers import delete, for_each
 from ._docker_engine import Connection, Engine
@@ -47,17 +47,10 @@ class DockerDriver(Driver):
     mode = "docker"
     parallelism = 4  # more do not start faster: the engine itself is busy then
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(context)
-        self._connection = Connection(context)
-        self._images = Images(context.notify, sleep=sleep)
-        self._clock = clock
+    def set_up(self) -> None:
+        """Make the connection, which is opened when it is first needed."""
+        self._connection = Connection(self.context)
+        self._images = Images(self.context.notify, sleep=self._sleep)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -95,7 +88,11 @@ class DockerDriver(Driver):
             for service in services
         }
 
-    def find(self) -> list[ServiceDefinition]:
+    def glance(self, service: ServiceDefinition, seen: Observation) -> HealthResult | None:  # noqa: ARG002
+        """Return that it runs, which is enough."""
+        return HealthResult(True, "it runs")
+
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:  # noqa: ARG002
         """Return the services that have containers with our labels.
 
         :raises DriverError: no engine answers.
@@ -129,6 +126,30 @@ class DockerDriver(Driver):
         if not found:
             raise DriverError(Problem(service.name, "has no container that runs", f"Start {service.name}."))
         return _docker_output.execute(engine, found[0].id, service.name, check.command, check.timeout)
+
+    def content(self, service: ServiceDefinition, observation: Observation) -> str:
+        """Return the id of the image that its containers were made from.
+
+        :raises DriverError: no engine answers.
+        """
+        return self._images.of(self._connection.engine(), service.name, observation.id) if observation.id else ""
+
+    def newer(self, service: ServiceDefinition, content: str, *, fetch: bool = False) -> str:
+        """Say that its image's name means another image than the one that runs.
+
+        With ``pull: always`` the registry is asked, or with ``fetch`` the image pulled; otherwise what is on the engine
+        counts.
+
+        :raises DriverError: the image cannot be had, or no engine answers.
+        """
+        return self._images.newer(self._connection.engine(), service, content, fetch=fetch)
+
+    def holding(self, service: ServiceDefinition, content: str) -> ServiceDefinition:
+        """Return its definition with the id of an image, where the image's name now means another one.
+
+        :raises DriverError: no engine answers.
+        """
+        return self._images.holding(self._connection.engine(), service, content)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 

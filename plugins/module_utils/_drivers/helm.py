@@ -8,7 +8,6 @@ was asked for is kept there too, so that nothing but the cluster has to be asked
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import shutil
@@ -21,7 +20,7 @@ from typing import Any
 from .._build import to_dict
 from .._errors import ConfigurationError, DriverError, PrerequisiteError, Problem, os_problem
 from .._events import SERVICE_WARNING
-from .._model import ServiceDefinition
+from .._model import KubernetesDeployment, ServiceDefinition
 from . import _helm_commands as commands
 from ._base import ABSENT, Context, Observation
 from ._helm_commands import Dialect, Mark, Revision
@@ -88,6 +87,25 @@ class HelmReleases:
             return []
         raise self._failure(service, "history", done.stderr)
 
+    def names(self, place: ServiceDefinition) -> list[str]:
+        """Return the names of the releases, of whomever, that are where a service is.
+
+        :raises DriverError: the cluster does not answer.
+        :raises PrerequisiteError: there is no helm.
+        """
+        block = place.deployment.kubernetes or KubernetesDeployment()
+        return commands.read_releases(self._run(place, commands.releases(block)))
+
+    def owner(self, service: ServiceDefinition) -> str | None:
+        """Return the service of this installation that a release says it is; None for somebody else's.
+
+        :raises DriverError: the cluster does not answer.
+        :raises PrerequisiteError: there is no helm.
+        """
+        revisions = self.history(service)
+        marks = [mark for revision in revisions if (mark := commands.mark_of(revision, revisions)) is not None]
+        return next((mark.service for mark in marks if mark.project == self._context.project), None)
+
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what is asked for: chart, values with placeholders, and of a chart in a folder what is in it."""
         chart = commands.chart_of(service)
@@ -100,8 +118,8 @@ class HelmReleases:
         }
         return {key: value for key, value in document.items() if value not in (None, {}, [])}
 
-    def diff(self, service: ServiceDefinition) -> list[str]:
-        """Return the lines of a unified diff from what the cluster was given to what it would be given.
+    def preview(self, service: ServiceDefinition) -> tuple[str, str]:
+        """Return the manifests that the cluster was given and those that it would be given.
 
         The values of secrets are masked, and those in Secrets are told apart by a digest alone.
 
@@ -111,8 +129,7 @@ class HelmReleases:
         wanted = self._run(service, commands.template(service), values=self._values(service, strict=False))
         present = self._run(service, commands.manifest(service)) if self.history(service) else ""
         before, after = (masked_manifest(self._context.secrets.masked(text)) for text in (present, wanted))
-        release = commands.release_of(service)
-        return list(difflib.unified_diff(before, after, f"{release} now", f"{release} wanted", lineterm=""))
+        return "".join(f"{line}\n" for line in before), "".join(f"{line}\n" for line in after)
 
     def objects(self, service: ServiceDefinition) -> list[dict[str, Any]]:
         """Return the objects of a release, none where there is none: what to look at, and what to scale.

@@ -9,14 +9,14 @@ for, and nothing else is ever touched. The state of all services costs a fixed n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .._errors import DriverError, Problem
 from .._health import HealthResult
 from .._model import AnyVerification, CommandHealthCheck, ServiceDefinition
 from . import _kubernetes_checks, _kubernetes_logs, _kubernetes_prune
-from ._base import Context, Driver, LogLine, Observation
+from ._base import Driver, LogLine, Observation
 from ._kubernetes_applied import AppliedServices
 from ._kubernetes_apply import Applier
 from ._kubernetes_charts import ChartServices
@@ -38,18 +38,11 @@ class KubernetesDriver(Driver):
     parallelism = 16  # the cluster does the work; what is waited for is its answers
     restarts_in_place = True
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(context)
+    def set_up(self) -> None:
+        """Make the connections, each of which is opened when it is first needed."""
         self._clusters = Clusters()
-        self._sleep = sleep
-        self._applied = AppliedServices(context, self._clusters, sleep=sleep, clock=clock)
-        self._charts = ChartServices(context, self._clusters, sleep=sleep, clock=clock)
+        self._applied = AppliedServices(self.context, self._clusters, sleep=self._sleep, clock=self._clock)
+        self._charts = ChartServices(self.context, self._clusters, sleep=self._sleep, clock=self._clock)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -67,12 +60,42 @@ class KubernetesDriver(Driver):
         seen = self._applied.observe(others) if others else {}
         return {**seen, **(self._charts.observe(charts) if charts else {})}
 
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:
+        """Return the services that have objects or releases of ours where those recorded are or were.
+
+        :raises DriverError: a cluster does not answer, or refuses.
+        """
+        found = {one.name: one for one in [*self._charts.find(recorded), *self._applied.find(recorded)]}
+        return [found[name] for name in sorted(found)]
+
+    def address(self, service: ServiceDefinition) -> str | None:
+        """Return the address of the service's cluster; None where its credentials cannot be read."""
+        return self._clusters.address(self._clusters.of(service))
+
+    def is_same(self, service: ServiceDefinition, before: ServiceDefinition | None) -> bool:
+        """Whether both are the same objects: one cluster may have several addresses, and local ones change theirs.
+
+        :raises DriverError: the cluster does not answer, or refuses.
+        """
+        now = self._uids(service)
+        try:
+            return bool(now & self._uids(before) if before is not None else now)
+        except DriverError:
+            return bool(now)
+
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
         """Return what would be applied or asked of Helm, secrets still as placeholders.
 
         :raises ConfigurationError: the definition cannot be made into objects.
         """
         return self._way(service).render(service)
+
+    def preview(self, service: ServiceDefinition) -> tuple[str, str] | None:
+        """Return the manifests of a chart as they are and as they would be: its document holds no more than values.
+
+        :raises ProvisioningError: there is no helm, the chart cannot be rendered, or the cluster does not answer.
+        """
+        return self._charts.preview(service) if self._way(service) is self._charts else None
 
     def logs(self, service: ServiceDefinition, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
         """Yield the output of all its pods, oldest first.
@@ -177,6 +200,9 @@ class KubernetesDriver(Driver):
 
     def _api(self, service: ServiceDefinition) -> Api:
         return self._clusters.api(self._clusters.of(service))
+
+    def _uids(self, service: ServiceDefinition) -> set[str]:
+        return {item["metadata"]["uid"] for item in self._way(service).workloads(service)}
 
     def _await_end(self, service: ServiceDefinition) -> None:
         left: list[str] = []

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ansible_collections.provisioning.platform.plugins.module_utils._events import Event, Journal
+from ansible_collections.provisioning.platform.plugins.module_utils._events import RUN_ENDINGS, Event, Journal
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.breaker import Breaker
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.delivery import Outcome, Sender, backoff
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.follow import JournalFollower
@@ -97,6 +97,7 @@ class Courier:
         self._abandoned = False
         self._closing = threading.Event()
         self._deadline = 0.0
+        self._ended_at: float | None = None
         self._thread: threading.Thread | None = None
 
     def run_in_thread(self) -> Courier:
@@ -138,9 +139,10 @@ class Courier:
     def finish(self, deadline_seconds: float) -> DeliveryReport:
         """Deliver what is left, for a bounded time; keep the rest in the outbox and say what became of all.
 
-        :param deadline_seconds: the longest it may take. A receiver that does not answer at all gets less.
+        :param deadline_seconds: the longest it may take, from when the run was seen to end: what has passed since then
+            is part of it. A receiver that does not answer at all gets less.
         """
-        begun = self._clock()
+        begun = self._clock() if self._ended_at is None else self._ended_at
         self._deadline = begun + deadline_seconds
         self._closing.set()
         if self._thread is None:
@@ -169,6 +171,8 @@ class Courier:
         if self._state.has_ended:
             return
         self._state, payload = advance(self._state, event)
+        if event.kind in RUN_ENDINGS:
+            self._ended_at = self._clock()
         message = self._target.message(payload) if payload is not None else None
         if message is not None:
             identifier = _NOT_IN_HEADERS.sub("-", self._state.installation_id)

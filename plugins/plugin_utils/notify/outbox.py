@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.provisioning.platform.plugins.module_utils._events import write_line
 from ansible_collections.provisioning.platform.plugins.module_utils._paths import (
     FILE_MODE,
     make_directory,
@@ -47,14 +48,14 @@ class Outbox:
     def append(self, entry: OutboxEntry) -> None:
         """Add one payload.
 
-        :raises OSError: the file cannot be written.
+        :raises OSError: the file cannot be written; no part of the payload is in it then.
         """
         make_directory(self.path.parent)
         line = json.dumps({"id": entry.id, "attempts": entry.attempts, "error": entry.error, "payload": entry.payload})
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.write(descriptor, line.encode() + b"\n")
+            write_line(descriptor, line.encode() + b"\n")
         finally:
             os.close(descriptor)
 

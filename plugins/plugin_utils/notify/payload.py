@@ -29,6 +29,8 @@ _SETTLED_IN_DEPLOY = frozenset(
 )
 _SETTLED_IN_WAIT = _SETTLED_IN_DEPLOY - {kinds.SERVICE_STARTED}
 _MOST_BEFORE_THE_END = 99
+#: The step of a payload that is about no run, but about the supervision of what a run has installed.
+SUPERVISION = "supervision"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,11 @@ DEFAULT_WORK_DIR = "~/.provisioning"
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 128
 _OF_DEPLOYMENT = ("platform", "mode", "project", "domain")
-_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+# As the first step takes them.
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "t", "y", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "f", "n", "0"), False),
+}
 
 
 class RunSettings:
@@ -158,10 +162,12 @@ def _typed(written: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as(default: Any, value: Any) -> Any:
+    if isinstance(default, bool):
+        return _BOOLEANS.get(str(value).strip().lower(), value)
+    if isinstance(default, int) and isinstance(value, float) and value.is_integer():
+        return int(value)
     if not isinstance(value, str):
         return value
-    if isinstance(default, bool):
-        return _BOOLEANS.get(value.strip().lower(), value)
     if isinstance(default, (int, float)):
         try:
             return type(default)(value)

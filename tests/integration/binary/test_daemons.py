@@ -38,7 +38,7 @@ def _daemon(*, leaves: bool = True) -> ServiceDefinition:
     port = free_port()
     check = {"type": "tcp", "port": port}
     script = _DAEMON.format(port=port, leaves=leaves)
-    return python("one", script, port=port, health=check, verify=[check], startup={"timeout": 20})
+    return python("one", script, port=port, health=check, verify=[check], startup={"timeout": 90})
 
 
 def _daemon_pid(host: Host, one: ServiceDefinition) -> int:

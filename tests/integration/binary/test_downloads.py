@@ -39,6 +39,7 @@ def _zip() -> bytes:
     with io.BytesIO() as stream:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
             packed.writestr("release-1/program", PROGRAM)
+            packed.writestr("release-1/other", PROGRAM.replace(b"program", b"other"))
         return stream.getvalue()
 
 
@@ -121,6 +122,15 @@ def test_an_artefact_may_have_its_place_elsewhere_and_another_version_replaces_i
     assert depot.asked == ["/program", "/release.zip"]
     host.remove(one)
     assert not dest.exists()
+
+
+def test_another_member_of_the_same_archive_takes_the_place_of_the_one_before(host: Host, depot: Depot) -> None:
+    dest = str(host.layout.bin / "it")
+    one = depot.service("/release.zip", command=dest, dest=dest, extract="release-1/program")
+    other = depot.service("/release.zip", command=dest, dest=dest, extract="release-1/other")
+    first = host.start(one)
+    assert host.start(other).id != first.id
+    assert host.until(lambda: "other 7" in host.log(other))
 
 
 @pytest.mark.parametrize(

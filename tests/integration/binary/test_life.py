@@ -26,7 +26,7 @@ def test_a_process_is_started_seen_stopped_and_started_again(host: Host) -> None
     assert started.status == "running"
     assert started.digest == digest_of(host.driver.render(one))
     assert started.since is not None
-    assert abs(started.since - time.time()) < 5
+    assert abs(started.since - time.time()) < 60
     assert host.observe(one) == started
     assert host.new_driver().observe([one])["one"] == started
     assert os.getsid(pid_of(started)) == os.getpgid(pid_of(started)) == pid_of(started)
@@ -101,7 +101,7 @@ def test_a_process_that_ignores_the_stop_signal_is_killed_when_its_time_is_up(ho
     host.until(lambda: host.log(one) == ["ready"])
     begin = time.monotonic()
     host.stop(one)
-    assert 0.2 <= time.monotonic() - begin < 5
+    assert 0.2 <= time.monotonic() - begin < 60
     assert not lives(pid)
     assert host.observe(one).exit_code == -signal.SIGKILL
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import socket
 import uuid
@@ -127,7 +128,8 @@ def test_without_compose_and_with_an_old_one_the_remedy_is_told(bench, tmp_path,
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     module = "ansible_collections.provisioning.platform.plugins.module_utils._drivers._compose_command"
     monkeypatch.setattr(f"{module}._SYSTEM_FOLDERS", ())
-    monkeypatch.setattr(f"{module}.importlib.util.find_spec", lambda name: None)
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "compose" else found(name))
     (problem,) = ComposeDriver(bench.context).check(bench.service())
     assert problem.why == "is not installed: there is no docker-compose plugin"
     assert "docker-compose-plugin" in problem.remedy

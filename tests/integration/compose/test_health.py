@@ -14,8 +14,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._wait import
 
 from tests.fixtures.ports import free_port
 
-PASSES = {"test": ["CMD", "true"], "interval": "1s", "timeout": "10s", "retries": 30}
-FAILS = {"test": ["CMD-SHELL", "echo no luck; exit 1"], "interval": "1s", "timeout": "10s", "retries": 1}
+PASSES = {"test": ["CMD", "true"], "interval": "1s", "timeout": "30s", "retries": 30}
+FAILS = {"test": ["CMD-SHELL", "echo no luck; exit 1"], "interval": "1s", "timeout": "30s", "retries": 1}
 
 
 @pytest.fixture
@@ -51,10 +51,10 @@ def test_our_check_decides_where_there_is_one(bench, manager):
 
 def test_what_never_becomes_healthy_fails_with_what_its_check_says(bench, manager):
     bench.write({"web": {"healthcheck": FAILS, "command": ["sh", "-c", "echo last words; sleep 1000"]}})
-    web = bench.service(startup={"timeout": 4})
+    web = bench.service(startup={"timeout": 8})
     _plan, outcomes = manager(web).converge({"web": "started"})
     assert outcomes["web"].result == "failed"
-    assert "not healthy within 4 s: its own health check fails: no luck" in outcomes["web"].reason
+    assert "not healthy within 8 s: its own health check fails: no luck" in outcomes["web"].reason
     assert "last words" in outcomes["web"].reason
 
 

@@ -26,7 +26,7 @@ def test_a_service_is_created_stopped_started_again_and_removed_without_a_trace(
     web = bench.service()
     digest = digest_of(bench.driver.render(web))
     assert bench.driver.check(web) == []
-    assert bench.see(web) is ABSENT
+    assert bench.see(web) == ABSENT
     assert bench.networks() == [], "looking makes nothing"
 
     started = bench.start(web)
@@ -34,7 +34,7 @@ def test_a_service_is_created_stopped_started_again_and_removed_without_a_trace(
     assert get(port) == "hello\n"
     seen = bench.see(web)
     assert (seen.status, seen.digest, seen.id, seen.instances) == ("running", digest, started.id, (started.id,))
-    assert seen.since == pytest.approx(time.time(), abs=10)
+    assert seen.since == pytest.approx(time.time(), abs=60)
     assert bench.driver.check(web) == [], "what is ours is in nobody's way"
 
     assert bench.start(web).id == started.id, "what runs and has not changed is left alone"
@@ -45,7 +45,7 @@ def test_a_service_is_created_stopped_started_again_and_removed_without_a_trace(
     assert get(port) == "hello\n"
 
     bench.remove(web)
-    assert bench.see(web) is ABSENT
+    assert bench.see(web) == ABSENT
     assert bench.driver.clean() == [bench.context.network]
     assert (bench.containers(), bench.networks(), bench.volumes()) == ([], [], [])
 
@@ -166,8 +166,8 @@ def test_containers_of_other_modes_reach_it_by_its_name(bench):
     docker.start(other, ABSENT, "1")
     check = CommandHealthCheck(type="command", command=["wget", "-qO-", "http://ledger:8080/"])
     assert docker.execute(other, check) == (0, "hello\n")
-    assert docker.observe([docker_service("ledger")])["ledger"] is ABSENT, "it is not one of the docker driver's"
-    assert bench.see(bench.service("other")) is ABSENT, "nor the other way round"
+    assert docker.observe([docker_service("ledger")])["ledger"] == ABSENT, "it is not one of the docker driver's"
+    assert bench.see(bench.service("other")) == ABSENT, "nor the other way round"
     assert [one.name for one in bench.driver.find()] == ["ledger"]
     bench.remove(ledger)
     assert bench.networks() == [bench.context.network], "which is in use"
@@ -216,7 +216,7 @@ def test_what_is_gone_behind_our_back_is_made_again(bench):
     web = bench.service()
     bench.start(web)
     bench.api.remove_container(bench.id_of("web"), force=True)
-    assert bench.see(web) is ABSENT
+    assert bench.see(web) == ABSENT
     bench.api.remove_container(bench.id_of("db"), force=True)
     bench.start(web)
     assert bench.containers() == ["db", "web"]

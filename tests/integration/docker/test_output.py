@@ -88,8 +88,8 @@ def test_a_command_inside_that_takes_too_long_counts_as_failed(bench):
     web = service()
     bench.start(web)
     begin = time.monotonic()
-    assert bench.driver.execute(web, command("sleep", "20", timeout=0.5)) == (124, "did not end within 0.5 s")
-    assert time.monotonic() - begin < 5
+    assert bench.driver.execute(web, command("sleep", "1000", timeout=0.5)) == (124, "did not end within 0.5 s")
+    assert time.monotonic() - begin < 60
 
 
 def test_nothing_can_be_run_inside_what_does_not_run(bench):

@@ -48,7 +48,7 @@ class Alone:
         if self.user.pw_uid != os.getuid():
             command = [*self._as_user(), *command]
         ran = subprocess.run(
-            command, cwd=ROOT, env=self.environment(**env), capture_output=True, text=True, timeout=180, check=False
+            command, cwd=ROOT, env=self.environment(**env), capture_output=True, text=True, timeout=300, check=False
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return dict(json.loads(ran.stdout.splitlines()[-1]))
@@ -64,6 +64,7 @@ class Alone:
             "PYTHONDONTWRITEBYTECODE": "1",
             "XDG_RUNTIME_DIR": f"/run/user/{self.user.pw_uid}",
             "CONTAINERS_CONF": str(self.folder / "containers.conf"),
+            "DPKG_ADMINDIR": str(self.folder),  # see engines.py
             **more,
         }
 
@@ -82,7 +83,7 @@ class Alone:
         command = ["podman", *words]
         if self.user.pw_uid != os.getuid():
             command = [*self._as_user(), *command]
-        subprocess.run(command, env=self.environment(), cwd="/", capture_output=True, timeout=60, check=False)
+        subprocess.run(command, env=self.environment(), cwd="/", capture_output=True, timeout=120, check=False)
 
 
 @contextlib.contextmanager
@@ -125,7 +126,7 @@ def alone(request: pytest.FixtureRequest) -> Iterator[Alone]:
 
 
 def answers(port: int) -> bool:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
         return bool(answer.status == 200)
 
 

@@ -19,27 +19,23 @@ from ansible_collections.provisioning.platform.plugins.module_utils._build impor
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import Context
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers.helm import HelmReleases
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
-from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir, make_directory
+from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret, SecretStore
 
+from tests.fixtures.helm import CHART, find_helm, install_helm
 from tests.fixtures.ports import free_port
-
-ROOT = Path(__file__).parents[3]
-CHART = ROOT / "tests" / "fixtures" / "charts" / "web"
 
 
 @pytest.fixture(scope="session")
 def helm() -> Path:
     """The helm that make fetches where there is none."""
-    folder = subprocess.run([ROOT / "tools" / "helm.sh"], capture_output=True, text=True, check=True).stdout.strip()
-    return Path(folder) / "helm"
+    return find_helm()
 
 
 @pytest.fixture
-def context(tmp_path: Path, helm: Path) -> Context:
+def context(tmp_path: Path) -> Context:
     work_dir = WorkDir(tmp_path / "work")
-    make_directory(work_dir.bin)
-    (work_dir.bin / "helm").symlink_to(helm)
+    install_helm(work_dir)
     secrets = SecretStore(work_dir.secrets)
     secrets.write("web", {"password": Secret("hunter2hunter2")})
     return Context(work_dir=work_dir, secrets=secrets, project="shop")
@@ -102,11 +98,11 @@ def oci(helm: Path, packaged: Path, tmp_path_factory: pytest.TempPathFactory) ->
         yield f"{target}/web"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _await_registry(port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while True:
         try:
             urlopen(f"http://127.0.0.1:{port}/v2/").close()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 
-from tests.integration.helm.conftest import CHART
+from tests.fixtures.helm import CHART
 
 pytestmark = pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="no cluster: KUBECONFIG is not set")
 
@@ -96,7 +97,7 @@ def interrupted(releases: HelmReleases, context, definition: ServiceDefinition) 
     assert process.stdin is not None
     process.stdin.write(json.dumps({"image": NEVER_READY}))
     process.stdin.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not any(revision.is_pending for revision in releases.history(definition)):
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -149,12 +150,14 @@ def test_a_release_of_somebody_else_is_not_touched(releases, context, web, names
 
 
 def test_a_diff_tells_what_would_change_and_no_secret(releases, context, web):
-    everything = "\n".join(releases.diff(web()))
-    assert "+kind: Deployment" in everything
+    before, everything = releases.preview(web())
+    assert before == ""
+    assert "kind: Deployment" in everything
     start(releases, web())
-    assert releases.diff(web()) == []
+    before, after = releases.preview(web())
+    assert before == after
     context.secrets.write("web", {"password": Secret("other2other2", version=2)})
-    lines = releases.diff(web(replicas=3))
+    lines = list(difflib.unified_diff(*(text.splitlines() for text in releases.preview(web(replicas=3)))))
     changed = [line for line in lines if line.startswith(("-", "+")) and not line.startswith(("---", "+++"))]
     assert "-  replicas: 1" in changed
     assert "+  replicas: 3" in changed

@@ -4,20 +4,14 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import ABSENT
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import DriverError
-from ansible_collections.provisioning.platform.plugins.module_utils._paths import make_directory
 from ansible_collections.provisioning.platform.plugins.module_utils._secrets import Secret
 
+from tests.fixtures.helm import CHART, install_helm
 from tests.fixtures.kubernetes.clusters import until
 from tests.integration.kubernetes.test_lifecycle import plan, pods
-
-ROOT = Path(__file__).parents[3]
-CHART = ROOT / "tests" / "fixtures" / "charts" / "web"
 
 
 @pytest.fixture
@@ -25,9 +19,7 @@ def chart(bench):
     """Makes a service of a chart."""
     if bench.emulator is not None:
         pytest.skip("the emulator does not know all that helm asks for; set KUBECONFIG")
-    folder = subprocess.run([ROOT / "tools" / "helm.sh"], capture_output=True, text=True, check=True).stdout.strip()
-    make_directory(bench.context.work_dir.bin)
-    (bench.context.work_dir.bin / "helm").symlink_to(f"{folder}/helm")
+    install_helm(bench.context.work_dir)
     bench.context.secrets.write("web", {"password": Secret("hunter2hunter2")})
 
     def make(image: str = "good", **values):

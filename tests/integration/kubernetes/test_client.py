@@ -77,6 +77,16 @@ def test_five_attempts_are_enough():
     assert "does not answer: it closed the connection without an answer. See whether it runs" in str(caught.value)
 
 
+def test_an_api_in_trouble_is_given_up_after_five_attempts():
+    trouble = (503, {"kind": "Status", "reason": "ServiceUnavailable", "message": "in trouble"})
+    with (
+        answering(*[trouble] * 5) as (api, pauses),
+        pytest.raises(DriverError, match="API says: in trouble"),
+    ):
+        api.request("GET", "/version", service="web")
+    assert len(pauses) == 4
+
+
 def test_a_proxy_that_answers_in_place_of_the_api_is_shown():
     with answering((407, {"error": "sign in first"})) as (api, _pauses), pytest.raises(DriverError) as caught:
         api.request("GET", "/version", service="web")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
-from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import ABSENT
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
@@ -75,19 +74,6 @@ def test_a_cluster_that_does_not_answer_keeps_all_from_being_touched(bench, tmp_
         converge(bench, service)
 
 
-def test_a_service_that_moves_to_another_namespace_leaves_the_old_one(bench):
-    service = bench.service()
-    converge(bench, service)
-    elsewhere = bench.service(namespace=f"{bench.namespace}-two")
-    engine = manager(bench, elsewhere)
-    plan, outcomes = engine.converge({"web": "started"})
-    assert plan.actions["web"].reason == f"moves from the namespace {bench.namespace} to {bench.namespace}-two"
-    assert outcomes["web"].is_well
-    assert bench.observe(service) == ABSENT
-    engine.converge({"web": "absent"})
-    bench.api.request("DELETE", f"/api/v1/namespaces/{bench.namespace}-two", service="test")
-
-
 def test_a_process_waits_for_what_is_on_the_cluster_and_goes_before_it(bench):
     binary = {"mode": "binary", "binary": {"command": "sleep", "args": ["1000"]}}
     process = build(
@@ -104,7 +90,7 @@ def test_a_process_waits_for_what_is_on_the_cluster_and_goes_before_it(bench):
 
 
 def test_never_healthy_is_a_failure_with_the_clusters_words(bench):
-    engine = manager(bench, bench.service(image="crash", definition={"startup": {"timeout": 30}}))
+    engine = manager(bench, bench.service(image="crash", definition={"startup": {"timeout": 90}}))
     _plan, outcomes = engine.converge({"web": "started"})
     assert outcomes["web"].result == "failed"
     assert "CrashLoopBackOff in web" in outcomes["web"].reason

@@ -46,6 +46,18 @@ def test_a_command_runs_inside_a_pod(bench, emulator):
     assert bench.driver.execute(service, check) == (0, "well\n")
 
 
+def test_a_command_that_cannot_begin_fails_with_what_the_api_says(bench, emulator):
+    check = {"type": "command", "command": ["nowhere"], "inside": True}
+    service = bench.service(definition={"verify": [check]})
+    bench.start(service)
+    said = 'error executing command in container: exec: "nowhere": executable file not found in $PATH'
+    emulator.commands["nowhere"] = (None, said)
+    assert bench.driver.execute(service, build(CommandHealthCheck, check)) == (126, said)
+    (result,) = verify_service(service, bench.driver)
+    assert not result.healthy
+    assert said in result.reason
+
+
 def test_a_command_needs_a_pod_that_runs_and_the_right_to_it(bench, emulator):
     service = bench.service()
     check = build(CommandHealthCheck, {"type": "command", "command": ["app"], "inside": True})

@@ -66,7 +66,7 @@ def as_installer(bench: Bench, folder: Path) -> KubernetesDriver:
     account = f"/api/v1/namespaces/{bench.namespace}/serviceaccounts/provisioning-installer/token"
     asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
     token = bench.api.request("POST", account, service="test", body=asked)["status"]["token"]
-    settings = bench.api.client.configuration
+    settings = bench.api.official().configuration
     path = kubeconfig(settings.host, folder, token)
     document = json.loads(path.read_text())
     document["clusters"][0]["cluster"]["certificate-authority"] = settings.ssl_ca_cert
@@ -100,6 +100,7 @@ def test_a_service_with_all_that_is_generated_needs_no_more(installer):
         assert installer.driver.judge(service, service.verify[0]).healthy
     changed = installer.service(env={"A": "1"}, update="blue-green")
     installer.start(changed)
+    assert [found.name for found in installer.driver.find([changed])] == ["web"]
     installer.driver.stop(changed, installer.observe(changed))
     installer.driver.remove(changed, installer.observe(changed))
     assert installer.driver.purge() == []

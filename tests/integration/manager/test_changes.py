@@ -92,7 +92,7 @@ def test_a_new_version_of_a_secret_restarts_who_uses_it_and_nobody_else(platform
         binary={"env": {"TOKEN": "${secret.a.token}", "PORT": port}},
         health=health,
         verify=[health],
-        startup={"timeout": 20},
+        startup={"timeout": 90},
     )
     platform.start(a=guarded)
     before = platform.pids()
@@ -183,13 +183,13 @@ def test_who_did_what_is_in_the_audit_log(platform: Platform) -> None:
 
 def test_a_task_is_run_once_and_again_when_it_changes(platform: Platform) -> None:
     mark = platform.folder / "data" / "task" / "runs"
-    task = service("task", command="sh", args=["-c", "echo run >> runs"], startup={"timeout": 20})
-    needy = service("needy", {"task": "completed"}, startup={"timeout": 20})
+    task = service("task", command="sh", args=["-c", "echo run >> runs"], startup={"timeout": 90})
+    needy = service("needy", {"task": "completed"}, startup={"timeout": 90})
     for expected in (["run"], ["run"]):
         outcomes = platform.start("needy", task=task, needy=needy)
         assert outcomes["task"].result == "completed"
         assert mark.read_text().split() == expected
-    changed = service("task", command="sh", args=["-c", "echo again >> runs"], startup={"timeout": 20})
+    changed = service("task", command="sh", args=["-c", "echo again >> runs"], startup={"timeout": 90})
     assert platform.start("needy", task=changed)["task"].changed
     assert mark.read_text().split() == ["run", "again"]
 

@@ -42,7 +42,7 @@ def test_preflight_does_not_mind_our_own_processes_nor_what_they_left_behind(pla
         port=platform.ports["a"],
         conflicts=[f"127.0.0.1:{platform.ports['a']}"],
         health={"type": "tcp", "port": platform.ports["a"]},
-        startup={"timeout": 20},
+        startup={"timeout": 90},
     )
     platform.start("a", a=parent)
     assert platform.manager().preflight(["a"]).services == {}

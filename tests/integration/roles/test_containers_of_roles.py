@@ -140,7 +140,7 @@ class Host:
 
     def output_of_failure(self, name: str) -> str:
         # No restarts, or it could be seen running between two of them.
-        startup = dataclasses.replace(self.services[name].startup, restart="no", timeout=10)
+        startup = dataclasses.replace(self.services[name].startup, restart="no", timeout=90)
         self.services[name] = dataclasses.replace(self.services[name], startup=startup)
         try:
             self.create(name)
@@ -154,7 +154,7 @@ class Host:
         url = f"http://127.0.0.1:{self.services['oci-registry'].port}/v2/"
         request = urllib.request.Request(url, headers={"Authorization": f"Basic {token}"})
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code

@@ -47,7 +47,7 @@ class Server:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=240,
         )
 
     @property
@@ -84,7 +84,7 @@ def server() -> Iterator[Server]:
             shutil.chown(path, _ACCOUNT, _ACCOUNT)
     data = folder / "data"
     made = [program("initdb"), f"--pgdata={data}", "--username=postgres", f"--pwfile={folder}/password", "--no-sync"]
-    done = as_account([*made, "--auth-host=scram-sha-256", "--auth-local=peer"], folder).communicate(timeout=120)[0]
+    done = as_account([*made, "--auth-host=scram-sha-256", "--auth-local=peer"], folder).communicate(timeout=240)[0]
     assert (data / "PG_VERSION").exists(), done
     options = ["-c", f"config_file={folder}/postgresql.conf", "-c", f"unix_socket_directories={folder}"]
     with (folder / "log").open("w") as log:
@@ -95,7 +95,7 @@ def server() -> Iterator[Server]:
         yield one
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
         shutil.rmtree(folder)
 
 
@@ -109,7 +109,7 @@ def as_account(command: list[str], folder: Path, output: object = subprocess.PIP
 def until_ready(server: Server, process: subprocess.Popen[str]) -> None:
     ask = [program("pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={server.port}", "--username=postgres"]
     deadline = time.monotonic() + 60
-    while subprocess.run(ask, check=False, timeout=20).returncode != 0:
+    while subprocess.run(ask, check=False, timeout=60).returncode != 0:
         assert process.poll() is None, server.log
         assert time.monotonic() < deadline, server.log
         time.sleep(0.1)

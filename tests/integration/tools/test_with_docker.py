@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).parents[3] / "tools/with_docker.py"
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *command], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, str(SCRIPT), *command], capture_output=True, text=True, check=False, timeout=240
     )
 
 

@@ -20,6 +20,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.paylo
     PayloadEvent,
 )
 from ansible_collections.provisioning.platform.plugins.plugin_utils.scopes import Surroundings
+from provisioning_platform.cli.app import app as operating
 from provisioning_platform.exit_codes import ExitCode
 from provisioning_platform.run_cli import app
 
@@ -82,6 +83,23 @@ def test_a_command_that_is_shown_has_the_options_it_is_given() -> None:
             if words and words[0] == "provisioning-run":
                 used = {word for word in words[1:] if word.startswith("-")}
                 assert used <= options(), f"{where}: {line}"
+
+
+def test_what_is_shown_of_the_other_command_is_one_of_its_commands_with_options_that_there_are() -> None:
+    root: Any = typer.main.get_command(operating)
+    context = typer.Context(root)
+    groups = {name: root.get_command(context, name) for name in root.list_commands(context)}
+    known = {
+        name: {sub: one.get_command(context, sub) for sub in one.list_commands(context)} for name, one in groups.items()
+    }
+    every = [root, *groups.values(), *(one for group in known.values() for one in group.values())]
+    there_are = {option for one in every for param in one.params for option in param.opts} | {"--help", "-h"}
+    for where, line in shell_lines():
+        words = line.partition("#")[0].partition("|")[0].split()
+        if words[:1] == ["provisioning"]:
+            assert {word.partition("=")[0] for word in words if word.startswith("-")} <= there_are, f"{where}: {line}"
+            if len(words) > 2 and not words[1].startswith("-"):
+                assert words[2] in known.get(words[1], ()), f"{where}: {line}"
 
 
 def test_every_target_of_make_exists() -> None:

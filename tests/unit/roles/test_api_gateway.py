@@ -55,7 +55,7 @@ def test_caddy_accepts_the_configuration_and_finds_it_well_formatted(caddyfile, 
     path = tmp_path / "Caddyfile"
     path.write_text(caddyfile(changes))
     command = [CADDY, "validate", "--config", str(path), "--adapter", "caddyfile"]
-    verdict = subprocess.run(command, capture_output=True, text=True, timeout=30, env={"HOME": str(tmp_path)})
+    verdict = subprocess.run(command, capture_output=True, text=True, timeout=120, env={"HOME": str(tmp_path)})
     assert verdict.returncode == 0, verdict.stderr
     assert "not formatted" not in verdict.stderr
 
@@ -150,13 +150,13 @@ def gateway(resolved, ports, tmp_path_factory):
         yield ports["api-gateway"]
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     written = [path.relative_to(folder).parts[0] for path in folder.rglob("*")]
     assert set(written) <= {"config", "data", "log"}, "it keeps nothing outside its data folder"
 
 
 def wait_for(port: int, process: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", port)) == 0:
@@ -166,7 +166,7 @@ def wait_for(port: int, process: subprocess.Popen, log: Path) -> None:
 
 
 def get(port: int, path: str, host: str = "localhost") -> tuple[int, str]:
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         client.request("GET", path, headers={"Host": f"{host}:{port}"})
         answer = client.getresponse()

@@ -114,6 +114,16 @@ def test_on_ipv6_addresses_have_brackets_wherever_a_port_follows(resolved, bind)
             assert getattr(check, "host", "::1") == "::1"
 
 
+def test_programs_are_given_ipv6_addresses_in_brackets_before_a_port(resolved, text_of):
+    names = ("prometheus", "alertmanager", "openbao")
+    changes = {name: {"deployment": {"mode": "binary"}} for name in names}
+    services = resolved(changes, bind_address="::1", mode="Enterprise")
+    for name in ("prometheus", "alertmanager"):
+        service = services[name]
+        assert f"--web.listen-address=[::1]:{service.port}" in service.deployment.binary.args
+    assert f'"[::1]:{services["openbao"].port}"' in text_of(services["openbao"], "openbao.hcl")
+
+
 def beyond_loopback(role: str) -> dict[str, dict[str, str]]:
     """What a gateway in a container needs of the processes it calls."""
     if role != "api_gateway":

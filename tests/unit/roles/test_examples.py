@@ -170,7 +170,7 @@ def test_an_inventory_has_the_group_that_playbooks_look_for(name, hosts):
 
 def test_ansible_reads_the_production_inventory_with_its_group_variables(tmp_path):
     command = [sys.executable, "-m", "ansible.cli.inventory", "-i", str(ROOT / "inventories" / "production"), "--list"]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=True)
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path, check=True)
     hosts = json.loads(answer.stdout)["_meta"]["hostvars"]
     assert len(hosts) == 3
     assert all(host["coredns_service"] for host in hosts.values())

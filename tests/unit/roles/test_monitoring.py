@@ -13,11 +13,42 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.provisioning.platform.plugins.module_utils._metrics import (
+    InstallationSample,
+    ServiceSample,
+    Snapshot,
+    render,
+)
+from ansible_collections.provisioning.platform.plugins.module_utils._status import ServiceStatus
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config_model import MetricsConfig
 from ansible_collections.provisioning.platform.plugins.plugin_utils.profiles import PROFILES
 from provisioning_services.metrics import exposition
 from provisioning_services.platform_view import PlatformView, ServiceView
 
+from tests.fixtures.docs import quoted, tables
+
 ROLES = Path(__file__).parents[3] / "roles"
+EXAMPLES = ROLES.parent / "examples" / "monitoring"
+HERE, THERE = (f'job="supervisor",instance="{host}:9464"' for host in ("here", "there"))
+GIVEN_UP = 'state="failed"'
+SNAPSHOT = Snapshot(
+    publisher="supervisor",
+    version="1",
+    started_at=1.0,
+    observed_at=1.0,
+    services=[
+        ServiceSample(
+            status=ServiceStatus("x", "docker", "running", "healthy", "", since=1.0, health_duration_ms=1.0),
+            checked_at=1.0,
+            start_duration_s=1.0,
+            restarts={"died": 1},
+            supervision="healthy",
+        )
+    ],
+    installation=InstallationSample(
+        installation_id="i", result="completed", progress=1.0, started_at=1.0, finished_at=2.0
+    ),
+)
 DASHBOARDS = sorted((ROLES / "grafana/templates/dashboards").glob("*.json"))
 WITHOUT_METRICS = {"postgres"}
 FAKE_SECRET = "s3cret"
@@ -49,7 +80,7 @@ def written(tmp_path):
 
 
 def check(*command: str | Path) -> None:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -123,6 +154,32 @@ def test_those_that_are_scraped_show_metrics_only_where_somebody_scrapes_them(re
         assert f"[metrics]\nENABLED = {str(expected).lower()}\n" in text_of(services["gitea"], "app.ini")
 
 
+@pytest.mark.parametrize(
+    ("mode", "metrics", "wanted"),
+    [
+        ("docker", MetricsConfig(port=9464, bind_address="0.0.0.0"), ["host.docker.internal:9464"]),
+        ("docker", MetricsConfig(port=9464, bind_address="192.0.2.7"), ["192.0.2.7:9464"]),
+        ("docker", MetricsConfig(port=9464), None),
+        ("binary", MetricsConfig(port=9464), ["127.0.0.1:9464"]),
+        ("binary", MetricsConfig(textfile="/var/lib/node/a.prom"), None),
+        ("binary", None, None),
+    ],
+)
+def test_supervisors_are_scraped_where_they_can_be_reached(resolved, text_of, mode, metrics, wanted):
+    text = text_of(resolved({"prometheus": {"mode": mode}}, metrics=metrics)["prometheus"], "prometheus.yml")
+    assert targets(yaml.safe_load(text)).get("supervisor") == wanted
+    is_told = metrics is not None and metrics.port is not None and wanted is None
+    assert ("where this one cannot reach it: see deployment.metrics.bind_address" in text) is is_told
+
+
+def test_the_examples_of_monitoring_are_what_the_roles_install(containers, text_of):
+    assert (EXAMPLES / "alerts.yml").read_text().splitlines()[1:-1] == text_of(
+        containers["prometheus"], "services.rules.yml"
+    ).splitlines()[1:-1]
+    assert (EXAMPLES / "dashboard.json").read_text() == text_of(containers["grafana"], "services.json")
+    check("promtool", "check", "config", EXAMPLES / "prometheus.yml")
+
+
 def test_alerts_go_to_alertmanager_where_it_is_installed(containers, resolved, text_of):
     alerting = yaml.safe_load(text_of(containers["prometheus"], "prometheus.yml"))["alerting"]
     assert alerting["alertmanagers"][0]["static_configs"] == [{"targets": ["alertmanager:9093"]}]
@@ -132,7 +189,7 @@ def test_alerts_go_to_alertmanager_where_it_is_installed(containers, resolved, t
 def test_rules_alert_on_what_they_are_for(containers, written):
     folder = written(containers["prometheus"])
     tests = {
-        "rule_files": ["platform.rules.yml"],
+        "rule_files": ["services.rules.yml"],
         "evaluation_interval": "1m",
         "tests": [
             {
@@ -149,6 +206,24 @@ def test_rules_alert_on_what_they_are_for(containers, written):
                     ),
                     {"series": 'up{job="grafana",instance="grafana:3001"}', "values": "0x30"},
                     {"series": 'provisioning_platform_observable{job="orchestrator"}', "values": "1x30"},
+                    # As supervisors show it: one has given up, one stands still since 10 minutes, one has just failed.
+                    {
+                        "series": f'provisioning_supervisor_state{{service="gitea",state="failed",{HERE}}}',
+                        "values": "1x30",
+                    },
+                    {
+                        "series": f'provisioning_supervisor_state{{service="loki",state="failed",{HERE}}}',
+                        "values": "0x30",
+                    },
+                    {"series": f'provisioning_supervisor_flapping{{service="tempo",{HERE}}}', "values": "1x30"},
+                    {"series": f'provisioning_supervisor_flapping{{service="loki",{HERE}}}', "values": "0x30"},
+                    {"series": f"provisioning_supervisor_observed_timestamp_seconds{{{HERE}}}", "values": "600x30"},
+                    {"series": f"provisioning_supervisor_observed_timestamp_seconds{{{THERE}}}", "values": "0+60x30"},
+                    {"series": f'provisioning_installation_result{{result="failed",{HERE}}}', "values": "1x30"},
+                    {"series": f'provisioning_installation_result{{result="completed",{HERE}}}', "values": "0x30"},
+                    {"series": f'provisioning_installation_result{{result="running",{THERE}}}', "values": "1x30"},
+                    {"series": f"provisioning_installation_started_timestamp_seconds{{{HERE}}}", "values": "-9000x30"},
+                    {"series": f"provisioning_installation_started_timestamp_seconds{{{THERE}}}", "values": "-3000x30"},
                 ],
                 "alert_rule_test": [
                     alert(
@@ -156,6 +231,36 @@ def test_rules_alert_on_what_they_are_for(containers, written):
                     ),
                     alert("OptionalServiceDown", service="tempo", severity="warning", summary="tempo is down"),
                     {"alertname": "PlatformNotObservable", "eval_time": "20m", "exp_alerts": []},
+                    alert(
+                        "ServiceGivenUp",
+                        service="gitea",
+                        severity="critical",
+                        summary="gitea is not restarted any more",
+                        description=...,
+                    ),
+                    alert("ServiceFlaps", service="tempo", severity="warning", summary="tempo comes and goes"),
+                    alert(
+                        "SupervisorStandsStill",
+                        job="supervisor",
+                        instance="here:9464",
+                        severity="critical",
+                        summary="The supervisor at here:9464 has not looked at its services for 10m 0s",
+                    ),
+                    alert(
+                        "InstallationFailed",
+                        job="supervisor",
+                        instance="here:9464",
+                        result="failed",
+                        severity="warning",
+                        summary="The last installation at here:9464 ended as failed",
+                    ),
+                    alert(
+                        "InstallationTakesLong",
+                        job="supervisor",
+                        instance="there:9464",
+                        severity="warning",
+                        summary="An installation at there:9464 has been under way for 1h 10m 0s",
+                    ),
                     alert(
                         "TargetDown",
                         job="grafana",
@@ -167,12 +272,14 @@ def test_rules_alert_on_what_they_are_for(containers, written):
             }
         ],
     }
-    rules = yaml.safe_load((folder / "platform.rules.yml").read_text())
-    text = next(rule for rule in rules["groups"][0]["rules"] if rule["alert"] == "ServiceDown")["annotations"][
-        "description"
-    ]
+    rules = yaml.safe_load((folder / "services.rules.yml").read_text())["groups"][0]["rules"]
+    descriptions = {rule["alert"]: rule["annotations"].get("description") for rule in rules}
+    for wanted in tests["tests"][0]["alert_rule_test"]:
+        for one in wanted["exp_alerts"]:
+            if one["exp_annotations"].get("description") == "...":
+                one["exp_annotations"]["description"] = descriptions[wanted["alertname"]]
     path = folder / "tests.yml"
-    path.write_text(json.dumps(tests).replace('"..."', json.dumps(text)))
+    path.write_text(json.dumps(tests))
     check("promtool", "test", "rules", path)
 
 
@@ -203,13 +310,19 @@ def test_rules_and_dashboards_ask_for_metrics_that_the_platform_has(containers, 
             )
         ],
     )
-    text = exposition(service="x", version="1", started_at=1.0, answers={200: 1}, view=view)
+    text = exposition(service="x", version="1", started_at=1.0, answers={200: 1}, view=view) + render(SNAPSHOT)
     there = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
     asked = set()
-    for source in (text_of(containers["prometheus"], "platform.rules.yml"), *(path.read_text() for path in DASHBOARDS)):
+    for source in (text_of(containers["prometheus"], "services.rules.yml"), *(path.read_text() for path in DASHBOARDS)):
         asked |= set(re.findall(r"\bprovisioning_[a-z_]+", source))
     assert asked
     assert asked <= there
+
+
+def test_the_page_on_operations_names_every_metric_that_is_published_and_no_other():
+    rows = tables(ROLES.parent / "docs" / "operations.md")["metrics"]
+    named = {name for row in rows for name in quoted(row[0])}
+    assert named == set(re.findall(r"^# TYPE (\S+)", render(SNAPSHOT), re.MULTILINE))
 
 
 def targets(document: dict) -> dict[str, list[str]]:
@@ -316,7 +429,7 @@ def test_a_dashboard_has_what_grafana_expects(path):
     assert len(set(numbers)) == len(numbers)
     for panel in board["panels"]:
         assert {"type", "title", "datasource", "gridPos", "targets", "fieldConfig", "options"} <= set(panel)
-        assert panel["datasource"]["uid"] in {"prometheus", "loki", "tempo", "alertmanager"}
+        assert panel["datasource"]["uid"] in {"prometheus", "loki", "tempo", "alertmanager", "$datasource"}
         assert all(target["datasource"] == panel["datasource"] for target in panel["targets"])
         references = [target["refId"] for target in panel["targets"]]
         assert len(set(references)) == len(references)
@@ -339,7 +452,7 @@ def test_panels_of_a_dashboard_do_not_cover_each_other(path):
 
 def test_the_dashboards_have_names_of_their_own():
     boards = [json.loads(path.read_text()) for path in DASHBOARDS]
-    assert len({board["uid"] for board in boards}) == len({board["title"] for board in boards}) == len(boards) == 3
+    assert len({board["uid"] for board in boards}) == len({board["title"] for board in boards}) == len(boards) == 4
 
 
 def test_promtool_understands_every_question_of_the_dashboards(tmp_path):
@@ -353,5 +466,5 @@ def questions() -> Iterator[str]:
     for path in DASHBOARDS:
         for panel in json.loads(path.read_text())["panels"]:
             for target in panel["targets"]:
-                if target["datasource"]["uid"] == "prometheus":
+                if target["datasource"]["type"] == "prometheus":
                     yield target["expr"].replace("$__rate_interval", "5m")

@@ -13,7 +13,10 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.forma
     missing_services,
     seconds_of,
 )
-from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import NotificationPayload
+from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.payload import (
+    SUPERVISION,
+    NotificationPayload,
+)
 
 LONGEST_HEADER = 150
 LONGEST_SECTION = 3000
@@ -29,7 +32,8 @@ def slack(payload: NotificationPayload, platform: str) -> Message:
 
     :param platform: the name of the platform, shown beneath.
     """
-    title, details = _WRITERS[payload.event](payload)
+    write = _supervision if payload.current_step == SUPERVISION else _WRITERS[payload.event]
+    title, details = write(payload)
     is_headline = payload.event in ("started", "completed", "failed")
     blocks = [_header(title)] if is_headline else [_section(f"*{mrkdwn(title)}*")]
     blocks += [_section(text) for text in details[:_MOST_DETAILS]]
@@ -94,6 +98,12 @@ _WRITERS = {
     "completed": _completed,
     "failed": _failed,
 }
+
+
+def _supervision(payload: NotificationPayload) -> tuple[str, list[str]]:
+    told = payload.metadata
+    where = f" on {told['host']}" if told.get("host") else ""
+    return f"{told.get('service')}{where}: {str(told.get('status', '')).replace('_', ' ')}", [*_explanation(told)]
 
 
 def _explanation(about: Mapping[str, Any]) -> Iterator[str]:

@@ -144,7 +144,7 @@ class Project:
             env=self.environment(**(environment or {})),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         return self.result(done.returncode, done.stdout + done.stderr)
@@ -362,12 +362,12 @@ def test_the_receiver_hears_of_an_installation_that_was_killed(project):
             start_new_session=True,
         )
         try:
-            receiver.await_deliveries(10, seconds=20)
+            receiver.await_deliveries(10)
         finally:
             orphans = children(run.pid)
             os.killpg(run.pid, signal.SIGKILL)
             run.wait()
-        receiver.await_deliveries(11, seconds=10)
+        receiver.await_deliveries(11)
     for orphan in orphans:  # Ansible's workers have sessions of their own; the courier ends by itself
         with contextlib.suppress(ProcessLookupError):
             os.kill(orphan, signal.SIGKILL)

@@ -51,6 +51,35 @@ def test_permissions_alone_are_a_change(layout: WorkDir) -> None:
     assert (layout.service_config("web") / "x").stat().st_mode & 0o777 == 0o644
 
 
+def test_no_secret_is_in_a_change_though_the_template_has_it_no_more(layout: WorkDir) -> None:
+    store = SecretStore(layout.secrets)
+    store.write("web", {"token": Secret("value-of-token")})
+    store.write("base", {"password": Secret("value-of-password")})
+    write(
+        layout, service(layout, {"x": "a=${secret.web.token}\nb=${secret.base.password}\n", "y": "${secret.web.token}"})
+    )
+    gone, changed = sorted(write(layout, service(layout, {"x": "a=none\n"})), key=lambda change: change.after or "")
+    assert gone.before == "${secret.web.token}"
+    assert changed.before == "a=${secret.web.token}\nb=${secret.base.password}\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "more"),
+    [
+        ("a=1\nb=${secret.web.token};\n", "a=2\nb=${secret.web.token};\n"),
+        ("${secret.web.token}\n", "${secret.web.token}\n"),
+    ],
+)
+def test_no_former_secret_is_in_a_change(layout: WorkDir, template: str, more: str) -> None:
+    store = SecretStore(layout.secrets)
+    store.write("web", {"token": Secret("former-value")})
+    write(layout, service(layout, {"x": template}))
+    store.write("web", {"token": Secret("other-value", 2)})
+    [change] = write(layout, service(layout, {"x": more}))
+    assert (change.before, change.after) == (template, more)
+    assert (layout.service_config("web") / "x").read_text() == more.replace("${secret.web.token}", "other-value")
+
+
 def test_a_file_that_is_no_longer_wanted_is_removed(layout: WorkDir) -> None:
     write(layout, service(layout, {"old": "text", "kept": "text"}))
     [change] = write(layout, service(layout, {"kept": "text"}))

@@ -25,7 +25,7 @@ from tests.fixtures.ports import free_port
 from tests.unit.plugins.module_utils.memory_driver import MemoryDriver
 
 HEALTHY = {"type": "command", "command": ["true"]}
-ILL = {"type": "command", "command": ["false"]}
+ILL = {"type": "file", "path": "/nonexistent"}
 
 
 class World:
@@ -121,7 +121,11 @@ def test_what_nobody_waits_for_is_not_waited_for_if_so_wished(world: World) -> N
 def test_a_running_service_that_others_wait_for_must_be_healthy(world: World) -> None:
     world.add("a", health=ILL | {"retries": 1}).add("b", ["a"]).run("a")
     outcomes = world.converge()
-    assert (outcomes["a"].result, outcomes["a"].reason, outcomes["a"].changed) == ("failed", "false exited 1", False)
+    assert (outcomes["a"].result, outcomes["a"].reason, outcomes["a"].changed) == (
+        "failed",
+        "/nonexistent does not exist",
+        False,
+    )
     assert outcomes["b"].result == "cancelled"
     assert world.driver.done == []
 
@@ -131,7 +135,7 @@ def test_what_is_not_healthy_in_time_fails_with_its_last_words_and_a_remedy(worl
     world.add("a", health=ILL).driver.lines["a"] = ["starting", "", "cannot bind with t0ps3cret"]
     outcome = world.converge()["a"]
     assert outcome.reason == (
-        "not healthy within 0.05 s: false exited 1; its last words: starting / cannot bind with ***"
+        "not healthy within 0.05 s: /nonexistent does not exist; its last words: starting / cannot bind with ***"
     )
     assert outcome.remedy == "Look at the log of a, or raise its startup.timeout."
     (failed,) = [event for event in world.events if event.kind == events.SERVICE_FAILED]
@@ -148,7 +152,7 @@ def test_a_required_service_that_fails_keeps_all_that_has_not_begun_from_beginni
     world.driver.parallelism = 1
     world.driver.on_start["a"] = _failure()
     outcomes = world.converge()
-    assert outcomes["a"] == Outcome("a", "failed", "it fails", "Mend it.", True, pytest.approx(0, abs=5000))
+    assert outcomes["a"] == Outcome("a", "failed", "it fails", "Mend it.", True, pytest.approx(0, abs=60_000))
     assert [outcomes[name].result for name in "bcd"] == ["cancelled"] * 3
     assert [outcomes[name].reason for name in "bcd"] == [
         "not begun: needs a, which failed",
@@ -182,11 +186,11 @@ def test_an_optional_service_that_fails_stops_nothing_but_what_needs_it(world: W
 
 
 def test_a_required_service_that_needs_a_failed_optional_one_trips_fail_fast(world: World) -> None:
-    gate = threading.Event()
+    cancelled = threading.Event()
     world.add("a", required=False).add("b", ["a"]).add("slow").add("late", ["slow"])
     world.driver.on_start["a"] = _failure()
-    world.driver.on_start["slow"] = lambda: gate.wait(0.3)
-    outcomes = world.converge()
+    world.driver.on_start["slow"] = lambda: cancelled.wait(60)
+    outcomes = world.converge(cancelled=cancelled)
     assert outcomes["b"].reason == "needs a, which failed"
     assert (outcomes["b"].result, outcomes["late"].result) == ("skipped", "cancelled")
 
@@ -284,7 +288,7 @@ def test_a_run_that_is_cancelled_while_one_starts_ends_with_that_one(world: Worl
     world.driver.on_start["a"] = cancelled.set
     begin = time.monotonic()
     outcomes = world.converge(cancelled=cancelled)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 50
     assert (outcomes["a"].result, outcomes["a"].changed) == ("cancelled", True)
     assert outcomes["a"].reason == "started, but not waited for: the run was cancelled"
     assert outcomes["b"].reason == "not begun: the run was cancelled"
@@ -298,7 +302,7 @@ def test_a_run_that_is_cancelled_while_it_waits_does_so_at_once(world: World) ->
     threading.Timer(0.1, cancelled.set).start()
     begin = time.monotonic()
     outcomes = world.converge(cancelled=cancelled)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 50
     assert {outcome.result for outcome in outcomes.values()} == {"cancelled"}
     assert {name: outcome.changed for name, outcome in outcomes.items()} == {
         "a": True,

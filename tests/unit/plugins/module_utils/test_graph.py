@@ -185,3 +185,23 @@ def test_a_thousand_services_that_need_each_other_in_layers_are_drawn_once_each(
     assert len(lines) <= 10 * 1000
     assert len(_graph.resolve_dependencies(found, ["s99-0"])) == 991
     assert _graph.can_stop(found, list(found), list(found)) == {}
+
+
+def test_a_part_of_the_graph_is_what_a_service_needs_or_what_needs_it_and_nothing_leads_out_of_it() -> None:
+    whole = graph({"web": ["api", "assets"], "api": ["db"], "assets": (), "db": (), "other": ["db"]})
+    assert set(_graph.part(whole, ["api"])) == {"api", "db"}
+    needing = _graph.part(whole, ["api"], reverse=True)
+    assert set(needing) == {"api", "web"}
+    assert set(needing["web"].depends_on) == {"api"}
+    with pytest.raises(ConfigurationError, match="nowhere: there is no such service"):
+        _graph.part(whole, ["nowhere"])
+
+
+def test_turned_round_a_service_is_drawn_above_what_needs_it() -> None:
+    whole = graph({"web": ["api"], "api": {"db": "started"}, "db": (), "other": ["db"]})
+    assert _graph.dependency_tree(_graph.turned_round(whole), ["db"]).splitlines() == [
+        "db",
+        "├── api (started)",
+        "│   └── web",
+        "└── other",
+    ]

@@ -23,7 +23,7 @@ from tests.fixtures.ports import free_port
 
 
 def _command(*command: str, **settings: Any) -> HealthResult:
-    return check_health(CommandHealthCheck(type="command", command=list(command), **{"timeout": 5.0, **settings}))
+    return check_health(CommandHealthCheck(type="command", command=list(command), **{"timeout": 60.0, **settings}))
 
 
 def _file(path: Path, **settings: Any) -> HealthResult:
@@ -83,7 +83,7 @@ def test_a_connection_that_meets_itself_is_no_service(monkeypatch: pytest.Monkey
         ([], {}, False, "the check has no command"),
         (["sleep", "10"], {"timeout": 0.05}, False, "sleep did not end within 0.05 s"),
         (["sh", "-c", "yes & sleep 10"], {"timeout": 0.05}, False, "sh did not end within 0.05 s"),
-        (["sh", "-c", "sleep 3 & exit 0"], {}, True, "sh exited 0"),
+        (["sh", "-c", "sleep 50 & exit 0"], {}, True, "sh exited 0"),
         (["sh", "-c", "exec >&- 2>&-; sleep 0.02"], {}, True, "sh exited 0"),
         (["cat"], {}, True, "cat exited 0"),
         (["id"], {"inside": True}, False, "the command is to be run inside the service, which has no inside"),
@@ -94,17 +94,28 @@ def test_a_command_is_judged_by_its_exit_code(
 ) -> None:
     result = _command(*command, **settings)
     assert (result.healthy, result.reason) == (healthy, reason)
-    assert result.duration_ms < 2000
+    assert result.duration_ms < 45_000
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def test_a_command_that_takes_too_long_is_killed_with_all_it_has_started(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    script = f"sleep 1000 & echo $! >> {pids}; echo $$ >> {pids}; wait"
-    assert not _command("sh", "-c", script, timeout=0.2).healthy
-    time.sleep(0.05)
-    for pid in pids.read_text().split():
-        stat = Path(f"/proc/{pid}/stat")
-        assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"
+    script = f"sleep 1000 & echo $! $$ > {pids}; wait"
+    for timeout in (0.2, 1, 5, 25):  # however long it takes here to begin
+        assert not _command("sh", "-c", script, timeout=timeout).healthy
+        if pids.exists() and (found := pids.read_text().split()):
+            break
+    assert len(found) == 2
+    deadline = time.monotonic() + 60
+    while any(_lives(pid) for pid in found):
+        assert time.monotonic() < deadline, "it has not been killed"
+        time.sleep(0.01)
 
 
 def test_the_end_of_a_long_output_is_kept_and_no_more() -> None:
@@ -129,7 +140,7 @@ def test_a_command_inside_is_run_by_the_driver() -> None:
 
 def test_a_file_is_judged_by_being_there_its_text_and_its_age(tmp_path: Path) -> None:
     path = tmp_path / "ready"
-    assert _file(path) == HealthResult(False, f"{path} does not exist", pytest.approx(0, abs=5000))
+    assert _file(path) == HealthResult(False, f"{path} does not exist", pytest.approx(0, abs=60_000))
     path.write_text("one\ntwo\nthree\n")
     assert _file(path).healthy
     assert _file(path, contains="two").healthy

@@ -22,7 +22,10 @@ def _answer(question: bytes, *addresses: str, flags: int = 0x8180) -> bytes:
     """What a server says to a question: an alias, then addresses."""
     body = question[12:]
     records = [b"\xc0\x0c" + struct.pack(">HHIH", 5, 1, 60, 6) + b"\x03foo\xc0\x0c"]
-    records += [b"\x03foo\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton(a) for a in addresses]
+    for address in addresses:
+        kind, family = (28, socket.AF_INET6) if ":" in address else (1, socket.AF_INET)
+        packed = socket.inet_pton(family, address)
+        records.append(b"\x03foo\xc0\x0c" + struct.pack(">HHIH", kind, 1, 60, len(packed)) + packed)
     return question[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0) + body + b"".join(records)
 
 
@@ -50,7 +53,7 @@ def _name_server(answer: Callable[[bytes], bytes | None]) -> Iterator[int]:
 
 
 def _dns(port: int, name: str = "gitea.provisioning.local", **settings: Any) -> HealthResult:
-    return check_health(DnsVerification(type="dns", name=name, port=port, **{"timeout": 5.0, **settings}))
+    return check_health(DnsVerification(type="dns", name=name, port=port, **{"timeout": 60.0, **settings}))
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,9 @@ def _dns(port: int, name: str = "gitea.provisioning.local", **settings: Any) -> 
         (lambda q: _answer(q, "10.0.0.1"), {}, True, "gitea.provisioning.local is 10.0.0.1"),
         (lambda q: _answer(q, "10.0.0.1", "10.0.0.2"), {"expected_address": "10.0.0.2"}, True, "10.0.0.1, 10.0.0.2"),
         (lambda q: _answer(q, "10.0.0.1"), {"expected_address": "10.0.0.9"}, False, "is 10.0.0.1, not 10.0.0.9"),
+        (lambda q: _answer(q, "2001:db8::7"), {}, True, "gitea.provisioning.local is 2001:db8::7"),
+        (lambda q: _answer(q, "10.0.0.1", "::1"), {"expected_address": "0:0::1"}, True, "is 10.0.0.1, ::1"),
+        (lambda q: _answer(q, "10.0.0.1"), {"expected_address": "::1"}, False, "is 10.0.0.1, not ::1"),
         (lambda q: _answer(q), {}, False, "knows no address for gitea.provisioning.local"),
         (lambda q: _answer(q, flags=0x8183), {}, False, "knows no address for gitea.provisioning.local"),
         (lambda q: _answer(q, flags=0x8182), {}, False, "the server failed"),

@@ -25,7 +25,7 @@ from tests.fixtures.ports import free_port
 
 
 def _http(url: str, **settings: Any) -> HealthResult:
-    return check_health(HttpHealthCheck(type="http", url=url, **{"timeout": 5.0, **settings}))
+    return check_health(HttpHealthCheck(type="http", url=url, **{"timeout": 60.0, **settings}))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -123,7 +123,7 @@ def test_a_web_server_is_judged_by_status_and_text(
     url = f"http://127.0.0.1:{port}{path}"
     result = _http(url, **settings)
     assert (result.healthy, result.reason) == (healthy, f"{url} {reason}")
-    assert 0 < result.duration_ms < 5000
+    assert 0 < result.duration_ms < 60_000
 
 
 def test_a_redirect_is_not_followed(port: int) -> None:
@@ -178,7 +178,7 @@ def test_a_name_that_is_nobody_s_is_said_to_be_unknown() -> None:
 def test_a_server_that_is_not_there_refuses() -> None:
     number = free_port()
     url = f"http://127.0.0.1:{number}/"
-    assert _http(url) == HealthResult(False, f"{url} refused the connection", pytest.approx(0, abs=5000))
+    assert _http(url) == HealthResult(False, f"{url} refused the connection", pytest.approx(0, abs=60_000))
 
 
 def _drip(connection: socket.socket) -> None:
@@ -188,7 +188,7 @@ def _drip(connection: socket.socket) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("talk", [lambda connection: time.sleep(0.3), _drip], ids=["hangs", "drips"])
+@pytest.mark.parametrize("talk", [lambda connection: connection.recv(4096), _drip], ids=["hangs", "drips"])
 @pytest.mark.parametrize("body", [None, "y"])
 def test_a_server_that_takes_too_long_is_unhealthy_when_its_time_is_up(
     talk: Callable[[socket.socket], object], body: str | None
@@ -197,7 +197,7 @@ def test_a_server_that_takes_too_long_is_unhealthy_when_its_time_is_up(
         url = f"http://127.0.0.1:{number}/"
         result = _http(url, timeout=0.1, expected_body=body)
     assert (result.healthy, result.reason) == (False, f"{url} did not answer within 0.1 s")
-    assert 90 < result.duration_ms < 5000
+    assert 90 < result.duration_ms < 60_000
 
 
 @pytest.mark.parametrize(

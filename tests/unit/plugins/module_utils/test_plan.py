@@ -203,6 +203,19 @@ def test_a_diff_shows_a_text_before_and_after_of_what_changes_and_nothing_sensit
     assert "t0ps3cret" not in str(shown)
 
 
+def test_of_a_service_elsewhere_what_would_be_used_is_shown_though_nothing_is_done() -> None:
+    action = Action("vault", "none", "not ours to start; changed: url", "x", ("url: a -> b",))
+    (shown,) = diff_of([action], {"vault": {"url": "b"}}, {"vault": {"url": "a"}})
+    assert (json.loads(shown["before"]), json.loads(shown["after"])) == ({"url": "a"}, {"url": "b"})
+    assert diff_of([Action("vault", "none", "not ours to start", "x")], {}, {}) == []
+
+
+def test_what_a_mode_can_tell_better_is_shown_in_place_of_the_document() -> None:
+    action = Action("chart", "recreate", "changed: chart.values.replicas", "x")
+    (shown,) = diff_of([action], {"chart": {}}, {"chart": {}}, previews={"chart": ("replicas: 1", "replicas: 2")})
+    assert (shown["before"], shown["after"]) == ("replicas: 1", "replicas: 2")
+
+
 # --- the whole plan --------------------------------------------------------------------------------------------------
 
 

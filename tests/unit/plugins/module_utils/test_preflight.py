@@ -135,8 +135,11 @@ def test_a_mode_that_does_not_answer_is_the_problem_of_its_services_and_of_those
     assert set(report.unavailable()) == {"a", "b", "c"}
 
 
-def test_the_command_that_operations_call_must_be_there() -> None:
+def test_the_command_that_operations_call_must_be_there(tmp_path: Path, monkeypatch) -> None:
     assert preflight({}, {}, {}, provisioning_path="sh").platform == []
+    (tmp_path / "provisioning").symlink_to("/bin/sh")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert preflight({}, {}, {}, provisioning_path="~/provisioning").platform == []
     (problem,) = preflight({}, {}, {}, provisioning_path="no-such-command").platform
     assert str(problem) == ("provisioning_path: no-such-command is not an executable. Correct it or leave it out.")
     assert _preflight.Report().to_dict() == {"platform": [], "services": {}, "warnings": []}

@@ -252,7 +252,7 @@ def test_who_waited_for_a_lock_whose_file_was_removed_takes_that_of_the_new_file
         waiting.start()
         assert not entered.wait(0.05)
         path.unlink()  # as an uninstallation does
-    assert entered.wait(5)
+    assert entered.wait(60)
     with pytest.raises(BusyError), locked(path):
         pass
     go_on.set()

@@ -46,6 +46,13 @@ class _Time:
         self.now += seconds
 
 
+class _NeverWaited(threading.Event):
+    """What cancels a wait, where there is to be none."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        raise AssertionError("there is nothing to wait for")
+
+
 def _wait(results: Callable[[float], HealthResult], **settings: Any) -> tuple[HealthResult, _Time]:
     time_ = _Time()
     begin = time_.now
@@ -139,7 +146,7 @@ def test_a_service_without_a_check_is_healthy_when_it_still_runs_a_moment_later(
     driver.running["a"] = Observation("running")
     begin = time.monotonic()
     assert wait_for_service(service("a"), driver).reason == "it runs"
-    assert 0.1 < time.monotonic() - begin < 5
+    assert time.monotonic() - begin > 0.1
     driver.running["a"] = Observation("failed", detail="pid 7 exited with code 3")
     assert wait_for_service(service("a"), driver).reason == "pid 7 exited with code 3"
     del driver.running["a"]
@@ -149,9 +156,7 @@ def test_a_service_without_a_check_is_healthy_when_it_still_runs_a_moment_later(
 def test_one_that_runs_for_long_is_not_waited_for(tmp_path: Path) -> None:
     driver = MemoryDriver(tmp_path)
     driver.running["a"] = Observation("running")
-    begin = time.monotonic()
-    assert wait_for_service(service("a"), driver, since=time.time() - 100).healthy
-    assert time.monotonic() - begin < 0.15
+    assert wait_for_service(service("a"), driver, since=time.time() - 100, cancelled=_NeverWaited()).healthy
 
 
 def test_a_wait_for_a_service_is_over_at_once_when_it_is_cancelled(tmp_path: Path) -> None:
@@ -161,19 +166,17 @@ def test_a_wait_for_a_service_is_over_at_once_when_it_is_cancelled(tmp_path: Pat
     cancelled = threading.Event()
     threading.Timer(0.05, cancelled.set).start()
     begin = time.monotonic()
-    result = wait_for_service(service("a", health=check), driver, cancelled=cancelled)
+    result = wait_for_service(service("a", health=check, startup={"timeout": 1000}), driver, cancelled=cancelled)
     assert result.reason == "the wait was cancelled"
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 90
 
 
 def test_a_check_gets_no_more_time_than_the_start_has_left(tmp_path: Path) -> None:
     driver = MemoryDriver(tmp_path)
     driver.running["a"] = Observation("running")
     check = {"type": "command", "command": ["sleep", "100"], "timeout": 50}
-    begin = time.monotonic()
     result = wait_for_service(service("a", health=check, startup={"timeout": 0.2}), driver)
     assert result.reason.startswith("not healthy within 0.2 s: sleep did not end within 0.")
-    assert time.monotonic() - begin < 5
 
 
 def test_a_service_that_ends_while_it_is_waited_for_is_noticed(tmp_path: Path) -> None:
@@ -244,7 +247,7 @@ def test_a_monitored_service_tells_when_its_health_changes_and_why(tmp_path: Pat
     check = {"type": "file", "path": str(ready), "interval": 0.002, "retries": 2}
     cancelled = threading.Event()
     found = monitor_service(service("a", health=check), MemoryDriver(tmp_path), cancelled=cancelled)
-    assert next(found) == ("unhealthy", HealthResult(False, f"{ready} does not exist", pytest.approx(0, abs=5000)))
+    assert next(found) == ("unhealthy", HealthResult(False, f"{ready} does not exist", pytest.approx(0, abs=60_000)))
     ready.touch()
     assert next(found)[0] == "healthy"
     ready.unlink()

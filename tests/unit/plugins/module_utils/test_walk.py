@@ -18,7 +18,8 @@ Needs = Mapping[str, Mapping[str, str]]
 class _Record:
     """What happened in a walk, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: threading.Event | None = None) -> None:
+        self.told = told or threading.Event()
         self.events: list[tuple[str, str]] = []
         self.given_up: dict[str, list[str]] = {}
         self.busy: dict[str, int] = {}
@@ -33,6 +34,7 @@ class _Record:
         assert name not in self.given_up
         self.given_up[name] = list(because)
         self.note(name, "given up")
+        self.told.set()
 
     def begun(self) -> list[str]:
         return [name for name, what in self.events if what == "begun"]
@@ -49,9 +51,11 @@ def _walk(
     of: Mapping[str, str] | None = None,
     width: Mapping[str, int] | None = None,
     priority: Mapping[str, tuple[int, ...]] | None = None,
+    told: threading.Event | None = None,
     **steps: Any,
 ) -> _Record:
-    record = _Record()
+    """Walk, and return what happened; ``told`` is set once something has been given up."""
+    record = _Record(told)
     lanes = Lanes(of or dict.fromkeys(needs, "lane"), width or {"lane": 4})
 
     def work(name: str, reached: Reached) -> None:
@@ -118,7 +122,7 @@ def test_a_node_begins_when_its_need_reaches_the_milestone_and_not_when_it_ends(
     def begin(name: str, reached: Reached) -> None:
         if name == "a":
             reached("started")
-            assert other.wait(5)
+            assert other.wait(60)
             reached("healthy")
         elif name == "b":
             other.set()
@@ -132,7 +136,7 @@ def test_a_node_begins_when_its_need_reaches_the_milestone_and_not_when_it_ends(
 def test_lanes_hold_their_width_and_do_not_keep_each_other_out() -> None:
     names = [f"n{number}" for number in range(12)]
     of = {name: "narrow" if number % 2 else "wide" for number, name in enumerate(names)}
-    wide = threading.Barrier(3, timeout=5)
+    wide = threading.Barrier(3, timeout=60)
 
     def begin(name: str, reached: Reached) -> None:
         if of[name] == "wide":
@@ -145,7 +149,7 @@ def test_lanes_hold_their_width_and_do_not_keep_each_other_out() -> None:
 
 
 def test_who_only_waits_does_not_occupy_his_lane() -> None:
-    together = threading.Barrier(5, timeout=5)
+    together = threading.Barrier(5, timeout=60)
 
     def begin(name: str, reached: Reached) -> None:
         reached("started")
@@ -189,13 +193,13 @@ def test_once_it_is_stopped_nothing_more_begins_and_each_is_told_once_that_it_wa
 
 
 def test_a_stop_from_outside_is_noticed_while_others_work() -> None:
-    stopped = threading.Event()
+    stopped, told = threading.Event(), threading.Event()
 
     def begin(name: str, reached: Reached) -> None:
         stopped.set()
-        time.sleep(0.5)
+        assert told.wait(60)
 
-    record = _walk(_needs({"a": [], "b": []}), begin, width={"lane": 1}, is_stopped=stopped.is_set)
+    record = _walk(_needs({"a": [], "b": []}), begin, width={"lane": 1}, is_stopped=stopped.is_set, told=told)
     assert record.events == [("a", "begun"), ("b", "given up"), ("a", "ended")]
 
 

@@ -40,6 +40,30 @@ def test_what_all_services_have_in_common_reaches_the_ones_that_say_nothing(inst
     assert (mine.image_pull_secrets, mine.expose.ingress_class) == (["mine"], None)
 
 
+@pytest.mark.parametrize(
+    ("platform", "settings", "context"),
+    [
+        ("OrbStack", {}, "orbstack"),
+        ("OrbStack", {"context": "mine"}, "mine"),
+        ("OrbStack", {"kubeconfig": "/k"}, None),
+        ("Docker", {}, None),
+    ],
+)
+def test_orbstack_brings_a_cluster_of_its_own(install, platform, settings, context):
+    services = {"web": {"deployment": {"mode": "kubernetes", "kubernetes": {"image": "web:1", "user": "1000"}}}}
+    assert block_of(install(services, deployment={"platform": platform, "kubernetes": settings})).context == context
+
+
+def test_the_domain_leads_to_a_cluster_of_which_no_more_is_said(install):
+    expose = {"expose": {"type": "LoadBalancer"}}
+    deployment = {"mode": "kubernetes", "kubernetes": {"image": "web:1", "user": "1000", **expose}}
+    services = {"web": {"port": 80, "deployment": deployment}}
+    platform = install(services, deployment={"platform": "Kubernetes", "domain": "cluster.example"})
+    web = platform.registry.services["web"]
+    assert web.deployment.kubernetes.node_address == "cluster.example"
+    assert web.url == "http://cluster.example:80"
+
+
 def test_a_service_that_is_not_on_the_cluster_is_left_as_it_is(install):
     services = {"web": {"deployment": {**WEB, "kubernetes": {}}}}
     assert block_of(install(services, deployment={"kubernetes": {"namespace": "tools"}})).namespace == "provisioning"

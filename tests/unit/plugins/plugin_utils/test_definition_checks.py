@@ -29,6 +29,41 @@ DOWNLOAD = {"url": "https://x.example/f", "sha256": "0" * 64}
             "It begins with http:// or https://.",
         ),
         ({"docker": {"image": " "}}, "x.deployment.docker.image: is empty"),
+        (
+            {"docker": {"image": "X Y:1"}},
+            "docker.image: 'X Y:1' is not the name of an image. E.g. registry.example/team/app:1.2.",
+        ),
+        ({"docker": {"image": "x:"}}, "x.deployment.docker.image: 'x:' is not the name of an image"),
+        ({"docker": {"image": "https://r.example/x"}}, "image: 'https://r.example/x' is not the name of an image"),
+        ({"kubernetes": {"image": "a//b"}}, "x.deployment.kubernetes.image: 'a//b' is not the name of an image"),
+        (
+            {"docker": {"image": "r.example/${secret.x.token}"}},
+            "x.deployment.docker.image: holds the secret x.token, which all who may look at containers would read.",
+        ),
+        ({"docker": {**DOCKER, "volumes": ["/${secret.x.p}:/a"]}}, "docker.volumes: holds the secret x.p, which all"),
+        ({"kubernetes": {"image": "a:${secret.x.p}"}}, "kubernetes.image: holds the secret x.p, which all who may"),
+        ({"kubernetes": {"chart": {"chart": "/c", "version": "${secret.x.p}"}}}, "kubernetes.chart: holds the secret"),
+        ({"compose": {"file": "/c/${secret.x.p}"}}, "x.deployment.compose: holds the secret x.p, which ps would show"),
+        ({"binary": {"command": "/bin/${secret.x.p}"}}, "x.deployment.binary: holds the secret x.p, which ps would"),
+        (
+            {"docker": {**DOCKER, "volumes": ["/a:/data", "b:/data/:ro"]}},
+            "x.deployment.docker: mounts two things on /data. Choose another path for one of them.",
+        ),
+        ({"docker": {**DOCKER, "volumes": ["/a:/run"], "tmpfs": ["/run"]}}, "docker: mounts two things on /run"),
+        (
+            {"kubernetes": {"image": "x", "volumes": ["a:/b", "c:/b"]}},
+            "kubernetes: mounts two things on /b",
+        ),
+        ({"docker": {**DOCKER, "replicas": 1_000_000}}, "docker.replicas: 1000000 is too large. The most is 1000."),
+        ({"binary": {"command": "x", "replicas": 1001}}, "binary.replicas: 1001 is too large"),
+        ({"kubernetes": {"image": "x", "replicas": 1001}}, "kubernetes.replicas: 1001 is too large"),
+        ({"startup": {"timeout": 1e300}}, "x.startup.timeout: 1e+300 is too large. The most is 86400."),
+        ({"startup": {"stop_timeout": 90_000}}, "x.startup.stop_timeout: 90000.0 is too large"),
+        ({"health": {**HTTP, "interval": 1e300}}, "x.health.interval: 1e+300 is too large"),
+        ({"health": {**HTTP, "retries": 100_000}}, "x.health.retries: 100000 is too large. The most is 10000."),
+        ({"resources": {"cpu": 1e9}}, "x.resources.cpu: 1000000000.0 is too large"),
+        ({"resources": {"memory": "99999999999g"}}, "x.resources.memory: '99999999999g' is too large"),
+        ({"resources": {"open_files": 1 << 40}}, "x.resources.open_files: 1099511627776 is too large"),
         ({"docker": {**DOCKER, "ports": ["x"]}}, "docker.ports[0]: 'x' is not [address:]host:container[/udp]"),
         ({"docker": {**DOCKER, "ports": ["1-2:80"]}}, "'1-2:80' has 2 host ports for 1 replicas. Write one host port."),
         ({"docker": {**DOCKER, "ports": ["80:80"], "replicas": 2}}, "Write a range of 2, or publish nothing."),
@@ -125,6 +160,9 @@ DOWNLOAD = {"url": "https://x.example/f", "sha256": "0" * 64}
         ({"verify": [{**DNS, "expected_address": "a"}]}, "x.verify[0].expected_address: 'a' is not an IP address"),
         ({"startup": {"timeout": 0}}, "x.startup.timeout: 0 is not above zero"),
         ({"startup": {"stop_timeout": -1}}, "x.startup.stop_timeout: -1 is too small"),
+        ({"startup": {"limits": {"burst": 0}}}, "x.startup.limits.burst: 0 is too small"),
+        ({"startup": {"limits": {"interval": 0}}}, "x.startup.limits.interval: 0 is not above zero"),
+        ({"startup": {"limits": {"delay": 9, "max_delay": 8}}}, "x.startup.limits.max_delay: 8 is too small"),
         (
             {"startup": {"stop_signal": "SIGTREM"}},
             "stop_signal: 'SIGTREM' is not a signal. Did you mean SIGTERM?",
@@ -193,3 +231,22 @@ def test_a_definition_that_makes_sense_has_no_faults(service, settings):
 def test_a_name_is_one_that_hosts_and_folders_can_have(service):
     for name in ("Gitea", "-x", "", "a.b", "x" * 64):
         assert len(definition_problems(service(name, binary={"command": "x"}))) == 1
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "redis",
+        "redis:7-alpine",
+        "library/redis",
+        "localhost/app_1:dev",
+        "localhost:5000/a/b__c/d--e.f:V1.2_x",
+        "docker.gitea.com/gitea:1.27.3-rootless",
+        "ghcr.io/project-zot/zot@sha256:" + "0" * 64,
+        "Registry.example/app:1@sha256:" + "a" * 64,
+        "[fd00::1]:5000/app",
+        "sha256:" + "b" * 64,
+    ],
+)
+def test_names_of_images_are_those_that_engines_take(service, image):
+    assert definition_problems(service("x", docker={"image": image})) == []

@@ -102,7 +102,7 @@ def test_a_file_that_is_missing_or_of_another_kind_is_told(tmp_path):
     for path, message in (
         (tmp_path / "none.yml", "cannot be read: No such file or directory"),
         (tmp_path, "cannot be read: Is a directory"),
-        (tmp_path / "x.ini", "is neither TOML nor YAML"),
+        (tmp_path / "x.ini", "is neither TOML, YAML nor JSON"),
         (tmp_path / "a\0b.yml", "cannot be read"),
     ):
         with pytest.raises(ConfigurationError) as caught:
@@ -133,6 +133,32 @@ def test_what_contains_itself_is_refused():
 
 
 SCRIBBLE = st.text(alphabet="{}[]&*!|>-:?,'\"#%@ \n\tab01<=.~", max_size=80).map(str.encode)
+
+
+def test_json_is_read_as_json(read):
+    assert read(b'{"a": "\\ud83d\\ude00", "b": [1, 2.5, null, true], "c\\t": "/x:y"}', ".json") == {
+        "a": "\N{GRINNING FACE}",
+        "b": [1, 2.5, None, True],
+        "c\t": "/x:y",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1,\n "b" 2}', "file.json:2:6: is not JSON: Expecting ':' delimiter"),
+        ('{"a": {"b": 1, "b": 2}}', "file.json: is not JSON: the key b stands in one object twice"),
+        ('{"a": "\\ud800"}', "a: holds a character that no file or argument can hold"),
+        ('{"a": NaN}', "a: is not a finite number"),
+        ("[" * 100_000, "file.json: is nested too deeply"),
+        ('{"a": ' + "9" * 5000 + "}", "file.json: is not JSON: "),
+        ("[]", "its top level is not a mapping"),
+    ],
+)
+def test_what_is_not_json_is_one_error(read, text, message):
+    with pytest.raises(ConfigurationError) as caught:
+        read(text.encode(), ".json")
+    assert message in str(caught.value)
 
 
 @given(st.binary(max_size=200) | SCRIBBLE)

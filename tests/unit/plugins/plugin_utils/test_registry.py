@@ -67,7 +67,7 @@ def test_a_later_definition_replaces_an_earlier_one_entirely(tmp_path):
         ("empty.yml", "", "empty.yml: holds no definition of a service. Define one in it, or take it out"),
         ("empty.toml", "# nothing", "empty.toml: holds no definition of a service"),
         ("/dev/null", None, "/dev/null: is neither a file nor a folder. Correct registry in the configuration."),
-        ("x.ini", "", "x.ini: is neither TOML nor YAML"),
+        ("x.ini", "", "x.ini: is neither TOML, YAML nor JSON"),
     ],
 )
 def test_what_is_no_registry_is_told(tmp_path, faults_of, name, text, message):

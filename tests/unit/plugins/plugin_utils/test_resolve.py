@@ -310,6 +310,7 @@ def test_the_target_gets_json_that_it_can_build_from(install):
     platform = install(services, deployment=deployment, env_vars={"A": 1})
     arguments = json.loads(json.dumps(platform.to_module_args()))
     assert definitions(arguments.pop("services")) == platform.registry.services
+    assert set(arguments.pop("operations")) == {"server", "workflow", "test"}
     assert arguments == {
         "project": "mine",
         "engine": "podman",
@@ -377,3 +378,13 @@ def test_a_definition_of_garbage_never_ends_in_a_traceback(install, garbage):
 def test_an_override_of_garbage_never_ends_in_a_traceback(install, garbage):
     with suppress(ConfigurationError):
         install({"a": process(port=1)}, variables={"a_service": garbage})
+
+
+def test_localhost_is_an_address(install):
+    binary = {"deployment": {"mode": "binary", "binary": {"command": "x", "args": ["${self.bind_address}"]}}}
+    services = {"web": {**binary, "port": 8300}, "own": {**binary, "port": 8301, "bind_address": "localhost"}}
+    found = install(services, deployment={"bind_address": "localhost"}).registry.services
+    for service in found.values():
+        assert service.bind_address == "127.0.0.1"
+        assert service.deployment.binary.args == ["127.0.0.1"]
+        assert service.url == f"http://127.0.0.1:{service.port}"

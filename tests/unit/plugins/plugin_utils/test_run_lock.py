@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import BusyError, PrerequisiteError
-from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import claim
+from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import claim, refuse_if_claimed
 
 
 @pytest.fixture
@@ -31,6 +31,15 @@ def test_a_second_run_is_refused_with_the_pid_of_the_first(path: Path, other: in
     with pytest.raises(BusyError, match=rf"an installation is in progress: first, pid {other} \(sleep\)"):
         claim(path, pid=os.getpid(), installation="second")
     assert json.loads(path.read_text())["installation"] == "first"
+
+
+def test_what_is_claimed_by_another_is_left_alone_and_nothing_is_made_to_find_out(path: Path, other: int) -> None:
+    refuse_if_claimed(path, pid=os.getpid())
+    assert not path.parent.exists()
+    claim(path, pid=other, installation="first")
+    refuse_if_claimed(path, pid=other)
+    with pytest.raises(BusyError, match=rf"an installation is in progress: first, pid {other} \(sleep\)"):
+        refuse_if_claimed(path, pid=os.getpid())
 
 
 def test_a_run_may_claim_what_it_has_claimed_already(path: Path) -> None:

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from provisioning_platform.cancellation import Cancellation, on_signals
@@ -36,3 +39,19 @@ def test_a_signal_that_is_ignored_stays_ignored():
             assert not cancellation.is_requested
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "Cancelled."), (signal.SIGTERM, "Terminated.")])
+def test_a_signal_before_there_is_a_run_ends_the_program_with_a_word(tmp_path: Path, number: int, word: str) -> None:
+    config = tmp_path / "config.toml"
+    os.mkfifo(config)
+    command = [sys.executable, "-m", "provisioning_platform", "--config", str(config)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as run,
+        config.open("w"),  # which waits until the program reads it
+    ):
+        run.send_signal(number)
+        output, errors = run.communicate(timeout=60)
+    assert (run.returncode, output) == (128 + number, "")
+    assert errors == f"{word}\nNothing was begun: this run left no service running.\n"

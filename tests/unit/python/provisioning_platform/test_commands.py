@@ -19,7 +19,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     Problem,
 )
 from provisioning_platform import __version__
-from provisioning_platform.commands import Options, guarded
+from provisioning_platform.commands import Options
+from provisioning_platform.edge import guarded
 
 ROOT = Path(__file__).parents[4]
 PATHS = os.pathsep.join([str(ROOT / "python"), str(ROOT / "playbooks/collections")])
@@ -143,7 +144,10 @@ def test_the_version_is_the_collections():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--json"], "error: --config: is missing. Name a file;"),
+        (
+            ["--json"],
+            "error: --config: is missing, PROVISIONING_CONFIG is not set, and there is no ./provisioning.toml",
+        ),
         (["install"], "No such command 'install'"),
         (["--conf", "x"], "No such option"),
         (["sample", "--profile", "giant"], "no example has this name"),

@@ -71,3 +71,9 @@ def test_a_run_begins_with_what_is_installed():
         format_event(BEFORE[0], RunView.of(BEFORE[:1]), local_time=time.gmtime)
         == "00:00:00  install ci-7 (Docker CICD)"
     )
+
+
+def test_a_run_without_steps_has_no_column_for_them():
+    event = Event("service.stopping", NOON, 1, service="gitea", data={"reason": "asked to stop"})
+    text = format_event(event, RunView.of([event]), local_time=time.gmtime)
+    assert text == "12:01:03  gitea            stopping  (asked to stop)"

@@ -106,3 +106,15 @@ def test_where_room_is_short_what_is_up_is_left_out_first():
 def test_columns_go_as_the_terminal_gets_narrow(width, names):
     services = [ServiceView("orchestrator", mode="docker", address="http://127.0.0.1:8080")]
     assert [name for name, _ in fitting_columns(services, width)] == names
+
+
+def test_a_run_without_steps_shows_its_services_alone():
+    stream = io.StringIO()
+    events = [Event("service.starting", 1.0, number, service=f"service-{number}") for number in range(3)]
+    view = RunView.of(events)
+    view.operation = "start"
+    console = Console(file=stream, width=60, height=6, force_terminal=False)
+    console.print(LiveProgress(view, console=console, clock=lambda: 2.0))
+    shown = stream.getvalue()
+    assert "steps" not in shown
+    assert "service-0" in shown

@@ -101,4 +101,4 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path):
     begin = time.monotonic()
     with pytest.raises(ComposeFailed, match="took too long"):
         run(slow, [], {"PATH": "/bin:/usr/bin"}, given="", late=lambda: "took too long")
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 50

@@ -216,7 +216,7 @@ def engine_at(tmp_path) -> Iterator[Callable[[dict[str, object]], str]]:
     """Serves ``/version`` on a socket, as an engine does that we cannot have here."""
     with ExitStack() as stack:
 
-        def serve(version: dict[str, object], name: str = "engine.sock") -> str:
+        def serve(version: dict[str, object], name: str = "engine.sock", headers: dict[str, str] | None = None) -> str:
             class Handler(BaseHTTPRequestHandler):
                 protocol_version = "HTTP/1.1"
 
@@ -225,6 +225,8 @@ def engine_at(tmp_path) -> Iterator[Callable[[dict[str, object]], str]]:
                     self.send_response(200 if version else 404)
                     self.send_header("Content-Type", "application/json")
                     self.send_header("Content-Length", str(len(body)))
+                    for header, value in (headers or {}).items():
+                        self.send_header(header, value)
                     self.end_headers()
                     self.wfile.write(body)
 
@@ -285,6 +287,13 @@ def test_podman_is_told_from_docker_by_its_own_words(engine_at):
     url = engine_at({"Version": "4.3.1", "ApiVersion": "1.41", "Components": [{"Name": "Podman Engine"}]})
     engine = connect("podman", [Candidate(url)])
     assert engine.is_podman
+    engine.api.close()
+
+
+def test_podmans_version_is_read_off_any_answer_because_it_takes_long_to_ask_for_it(engine_at):
+    url = engine_at(NOT_FOUND, headers={"Api-Version": "1.41", "Libpod-Api-Version": "4.3.1"})
+    engine = connect("podman", [Candidate(url)])
+    assert (engine.name, engine.version, engine.is_podman) == ("Podman", (4, 3, 1), True)
     engine.api.close()
 
 

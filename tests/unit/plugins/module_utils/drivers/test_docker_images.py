@@ -24,6 +24,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
         "received unexpected HTTP status: 503 Service Unavailable",
         "toomanyrequests: You have reached your unauthenticated pull rate limit.",
         "reading manifest 1 in r/x: received unexpected HTTP status: 502 Bad Gateway",
+        "failed to create network x_default: Error response from daemon: route ip+net: no such network interface",
     ],
 )
 def test_what_may_pass_is_tried_again(text):

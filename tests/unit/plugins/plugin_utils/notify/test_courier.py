@@ -15,6 +15,7 @@ from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.follo
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.outbox import Outbox, OutboxEntry
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget
 
+from tests.fixtures.disks import full_disk
 from tests.fixtures.message_rules import pagerduty_faults, slack_faults
 from tests.fixtures.receiver import Receiver
 
@@ -117,6 +118,19 @@ def test_retry_after_is_honoured(script, clock):
         report = deliver(script, receiver, clock)
     assert clock.backoffs == [1.0]
     assert report == DeliveryReport(delivered=2)
+
+
+@pytest.mark.parametrize(("passed", "delivered"), [(0.0, True), (9.5, False)])
+def test_what_has_passed_since_the_run_ended_is_part_of_the_time_for_the_end(script, clock, passed, delivered):
+    script.begin()
+    script.fail()
+    with Receiver(answers=("429",)) as receiver:
+        courier = make(script, receiver, clock)
+        assert courier.look()
+        clock.now += passed
+        report = courier.finish(10.0)
+    assert (report.undelivered == 0) is delivered
+    assert clock.now <= 10.0
 
 
 def test_no_retry_is_made_when_none_is_wanted(script, clock):
@@ -363,6 +377,23 @@ def test_outbox_entries_survive_a_round_trip_and_go_one_by_one(tmp_path: Path):
     assert list(outbox) == [_entry("i-0"), _entry("i-2")]
     outbox.discard({"i-0", "i-2"})
     assert not outbox.path.exists()
+
+
+def test_an_outbox_on_a_full_disk_loses_what_comes_and_nothing_that_it_has():
+    entries = [_entry(f"i-{number:0900}") for number in range(1000)]
+    with full_disk() as folder:
+        outbox = Outbox(folder / "outbox.jsonl")
+        with pytest.raises(OSError, match="No space"):
+            _append_all(outbox, entries)
+        kept = list(outbox)
+        assert outbox.path.read_bytes().endswith(b"}\n")
+    assert kept
+    assert kept == entries[: len(kept)]
+
+
+def _append_all(outbox: Outbox, entries: list[OutboxEntry]) -> None:
+    for entry in entries:
+        outbox.append(entry)
 
 
 def _entry(identifier: str) -> OutboxEntry:

@@ -193,7 +193,7 @@ def test_a_receiver_that_does_not_come_to_an_end_is_given_up_after_the_timeout(m
         took = time.monotonic() - begun
     assert outcome.verdict == "retry"
     assert "no answer in time" in outcome.error
-    assert 0.25 < took < 15
+    assert 0.25 < took < 50
 
 
 def test_the_connection_is_kept_between_deliveries():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.provisioning.platform.plugins.plugin_utils.config import from_mapping
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.settings import RunSettings
 
 URL = "https://hooks.example.com/s3cret"
@@ -84,6 +85,26 @@ def test_texts_from_the_environment_stand_for_booleans_and_numbers():
     target = settings({"notifications": written}).target()
     assert target is not None
     assert (target.notify_progress, target.retry_attempts, target.timeout) == (False, 5, 2.5)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *({"notify_progress": value} for value in (True, False, 1, 0, "1", "0", "T", "f", "Y", "n", "on", "OFF")),
+        *({"retry_attempts": value} for value in (2, 2.0, "2")),
+        *({"timeout": value} for value in (2, 2.5, "2", "2.5")),
+    ],
+    ids=str,
+)
+def test_a_setting_means_what_it_means_to_the_first_step(tmp_path, written):
+    document = {"notifications": {"webhook_url": URL, **written}}
+    try:
+        wanted = from_mapping(document, env={}, base_dir=tmp_path).notifications
+    except ConfigurationError:
+        wanted = None
+    target = settings(document).target()
+    ((name, _value),) = written.items()
+    assert getattr(target, name, None) == getattr(wanted, name, None)
 
 
 @pytest.mark.parametrize(
