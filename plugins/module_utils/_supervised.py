@@ -94,6 +94,11 @@ def program_of(layout: WorkDir, code: str) -> Path:
     return folder_of(layout) / f"provisioning-supervisor-{code}.pyz"
 
 
+def log_path(layout: WorkDir) -> Path:
+    """Return where the supervisor writes what it does."""
+    return folder_of(layout) / "log"
+
+
 def settings_path(layout: WorkDir) -> Path:
     """Return where the settings are."""
     return folder_of(layout) / "settings.json"
@@ -177,7 +182,7 @@ def start(layout: WorkDir, settings: SupervisorSettings) -> PidRecord:
     command = [settings.python, str(program_of(layout, settings.code)), "--work-dir", str(layout.root)]
     env = _environment(settings)
     is_root = os.geteuid() == 0
-    log = folder_of(layout) / "log"
+    log = log_path(layout)
     child = None
     if _systemd.is_here() and _systemd.can_be_asked(is_root=is_root):
         path = _systemd.unit_path(layout, is_root=is_root, home=_systemd.home_of_ours())
@@ -199,7 +204,7 @@ def stop(layout: WorkDir) -> bool:
     record = running(layout)
     if record is None:
         return False
-    session = _sessions.Session(record, folder_of(layout) / "log")
+    session = _sessions.Session(record, log_path(layout))
     try:
         survivors = _sessions.stop([session], signal.SIGTERM, _STOP_SECONDS)
     except PermissionError as error:

@@ -17,6 +17,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._converge im
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
     PrerequisiteError,
     Problem,
+    ProvisioningError,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceOperation
 from ansible_collections.provisioning.platform.plugins.module_utils._operations import look_ahead
@@ -82,6 +83,8 @@ def operate(request: Request, operation: ServiceOperation, *, keep_going: bool =
                 showing.note(warning)
         options = Options(fail_fast=not keep_going, skip=skip, cancelled=stop.event)
         outcomes = manager.converge(goals, options)[1]
+        if operation.operation != "stop":
+            _see_to_supervisor(manager, showing)
     _tell(request, manager, operation, outcomes)
     if stop.signal_number is not None and not all(one.is_well for one in outcomes.values()):
         return of_signal(stop.signal_number)
@@ -133,6 +136,19 @@ class Showing:
     def note(self, problem: Problem) -> None:
         """Keep what is to be said in the end."""
         self.warnings.append(str(problem))
+
+
+def _see_to_supervisor(manager: Manager, showing: Showing) -> None:
+    """Start the supervisor where it should run and does not, e.g. after a restart of the machine."""
+    from ansible_collections.provisioning.platform.plugins.module_utils import _supervised
+
+    log = _supervised.log_path(manager.work_dir)
+    try:
+        if _supervised.resume(manager.work_dir):
+            showing.note(Problem("supervisor", "did not run and was started", f"Why it had ended may be in {log}."))
+    except ProvisioningError as error:
+        for problem in error.problems:
+            showing.note(problem)
 
 
 def _goals(manager: Manager, operation: ServiceOperation) -> dict[str, Goal]:

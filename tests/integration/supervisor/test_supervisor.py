@@ -19,6 +19,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils import _supe
 from ansible_collections.provisioning.platform.plugins.plugin_utils.notify.target import WebhookTarget
 from ansible_collections.provisioning.platform.plugins.plugin_utils.supervisor.archive import archive
 
+from tests.fixtures.command import Command
 from tests.fixtures.definitions import service, services
 from tests.fixtures.ports import free_port
 from tests.fixtures.receiver import Receiver
@@ -160,6 +161,15 @@ def test_one_with_the_same_settings_is_left_alone_and_one_that_was_ended_can_be_
     assert _supervised.resume(platform.layout)
     until(platform.is_well, "what died meanwhile is back")
     assert not _supervised.resume(platform.layout)
+
+
+def test_a_person_who_starts_the_platform_starts_it_too(platform):
+    os.kill(platform.supervisor, signal.SIGKILL)
+    until(lambda: _supervised.running(platform.layout) is None, "it is gone")
+    started = Command(platform.layout.root)("platform", "start")
+    assert started.code == 0
+    assert "supervisor: did not run and was started" in started.err
+    assert _supervised.running(platform.layout) is not None
 
 
 def test_it_ends_when_the_installation_is_gone(tmp_path):
