@@ -101,6 +101,7 @@ class MetricsServer:
         await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})  # which are just being accepted
         for client in list(self._clients):
             client.hang_up()
+        await asyncio.sleep(0)  # the loop closes their sockets in its next turn
 
     def _content(self, method: str, target: str) -> Answer:
         if method not in ("GET", "HEAD"):
