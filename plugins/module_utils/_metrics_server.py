@@ -94,11 +94,13 @@ class MetricsServer:
         )
         ready.set()
         await over.wait()
+        loop.remove_reader(listener)
+        # Those that are just being accepted: once the server is closed, asyncio forgets them with their sockets open.
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
         with contextlib.suppress(BlockingIOError):  # nobody waits any more
             while True:
                 listener.accept()[0].close()
         server.close()
-        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})  # which are just being accepted
         for client in list(self._clients):
             client.hang_up()
         await asyncio.sleep(0)  # the loop closes their sockets in its next turn
