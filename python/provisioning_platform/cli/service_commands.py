@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from . import platform_commands
 from .command import command, new_app
 from .context import Request
 from .options import Follow, Force, KeepGoing, Names, Services, Since, Tail, WithDependents
@@ -117,7 +118,7 @@ def status(request: Request, services: Names = None) -> int:
     return details(request, services or [])
 
 
-@command(
+command(
     app,
     "health",
     "provisioning services health",
@@ -125,16 +126,7 @@ def status(request: Request, services: Names = None) -> int:
     short_help="Check the health of services now.",
     keys=HEALTH_KEYS,
     on_hosts="host_looking:health",
-)
-def health(request: Request, services: Names = None) -> int:
-    """Check the health of services now, all at the same time, and show what each check said.
-
-    It ends with 0 when all are healthy, with 1 when one that is required, or that was named, is not, and with 4 when
-    only others are not.
-    """
-    from .looking import health as work
-
-    return work(request, services or [])
+)(platform_commands.health)  # the same, under the name that people look for here
 
 
 @command(
