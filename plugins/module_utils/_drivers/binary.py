@@ -155,21 +155,18 @@ class BinaryDriver(Driver):
 
     def _observe(self, service: ServiceDefinition, search: Search) -> Observation:
         records = self._records.read(service.name)
-        known = [self._learn(record) for record in records]
-        if not known:
-            known = search.lost(service.name, _launch.owners(_block(service)))
-            if known:  # unless they are just being started, and have been written down since
-                known = self._records.read(service.name) or known
-        # Only its parent learns how a process ended, so it writes that down for all others. And whoever finds
-        # processes without records gives them theirs.
-        if known != records:
-            with contextlib.suppress(OSError):
-                self._records.write(service.name, known)
-        return self._describe(service, known, search) if known else ABSENT
+        if not records:
+            records = search.lost(service.name, _launch.owners(_block(service)))
+            if records:  # unless they are just being started, and have been written down since
+                records = self._records.read(service.name) or self._write_down(service, records)
+        return self._describe(service, records, search) if records else ABSENT
 
     def _describe(self, service: ServiceDefinition, records: list[PidRecord], search: Search) -> Observation:
         replicas = _block(service).replicas
         living = [record for record in records if _process.is_alive(record.identity)]
+        known = [record if record in living else self._learn(record) for record in records]
+        if known != records:  # only its parent learns how a process ended, so it tells all others
+            self._write_down(service, known)
         digests = {record.digest for record in records}
         digest = digests.pop() if len(digests) == 1 else None
         pids = tuple(str(record.identity.pid) for record in living)
@@ -178,7 +175,6 @@ class BinaryDriver(Driver):
             return Observation("running", digest, pids[0], since, instances=pids)
         if living:
             return Observation("failed", digest, pids[0], instances=pids, detail=f"{len(living)} of {replicas} run")
-        known = [self._learn(record) for record in records]
         worst = next((record for record in known if record.exit_code != 0), known[0])
         code = worst.exit_code
         if all(record.stopped for record in records):
@@ -186,6 +182,12 @@ class BinaryDriver(Driver):
         left = tuple(str(member.pid) for member in self._left(service, records, search))
         detail = ending(worst.identity.pid, code) + (f", and left {len(left)} processes behind" if left else "")
         return Observation("stopped" if code == 0 else "failed", digest, exit_code=code, detail=detail, instances=left)
+
+    def _write_down(self, service: ServiceDefinition, records: list[PidRecord]) -> list[PidRecord]:
+        """Keep what was learnt by looking, where there is space; return it."""
+        with contextlib.suppress(OSError):
+            self._records.write(service.name, records)
+        return records
 
     def _is_up(self, service: ServiceDefinition) -> bool:
         return any(_process.is_alive(record.identity) for record in self._records.read(service.name))

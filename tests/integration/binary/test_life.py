@@ -76,6 +76,24 @@ def test_how_a_process_ended_is_unknown_to_whoever_did_not_start_it(host: Host) 
     assert (seen.status, seen.detail, seen.exit_code) == ("failed", f"pid {started.id} is gone", None)
 
 
+def test_how_a_process_ended_is_written_down_also_when_it_ends_while_it_is_looked_at(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = sh("one", "exec sleep 1000")
+    started = host.start(one)
+
+    def ends_now(identity: _process.ProcessIdentity) -> bool:
+        monkeypatch.undo()
+        os.kill(identity.pid, signal.SIGKILL)
+        host.until(lambda: not lives(identity.pid))
+        return _process.is_alive(identity)
+
+    monkeypatch.setattr(_process, "is_alive", ends_now)
+    seen = host.observe(one)
+    assert (seen.status, seen.exit_code) == ("failed", -signal.SIGKILL)
+    assert host.new_driver().observe([one])["one"].detail == f"pid {started.id} was killed by SIGKILL"
+
+
 @pytest.mark.parametrize(
     ("script", "status", "code", "detail"),
     [
