@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -15,16 +14,8 @@ from ansible_collections.provisioning.platform.plugins.module_utils._drivers._lo
     together,
 )
 
+pytestmark = pytest.mark.usefixtures("zone")
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC).timestamp()
-
-
-@pytest.fixture(autouse=True)
-def zone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TZ", "Etc/GMT-2")  # two hours before UTC
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -4,23 +4,14 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError
 from provisioning_platform.cli.moments import parse_since
 
+pytestmark = pytest.mark.usefixtures("zone")
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC).timestamp()
-
-
-@pytest.fixture(autouse=True)
-def zone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TZ", "Etc/GMT-2")  # two hours before UTC
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.parametrize(
