@@ -21,7 +21,7 @@ from ._checks import Checks
 from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
-from ._drivers._registry import drivers_for, preview_all, render_all
+from ._drivers._registry import drivers_for, observe_all, preview_all, render_all
 from ._errors import DriverError, PrerequisiteError, Problem, os_problem, raise_if_any
 from ._events import Emitter, Sink
 from ._goals import NOBODY, Needs, goals_for
@@ -121,17 +121,7 @@ class Manager:
 
     def observe(self, names: Collection[str] | None = None) -> tuple[dict[str, Observation], dict[str, Problem]]:
         """Return what each service is, and the problem of each mode that cannot be asked."""
-        observed: dict[str, Observation] = {}
-        unreachable: dict[str, Problem] = {}
-        for mode, driver in self._drivers.items():
-            wanted = [s for s in self._chosen(names) if s.mode == mode]
-            if not wanted:
-                continue
-            try:
-                observed |= driver.observe(wanted)
-            except DriverError as error:
-                unreachable[mode] = error.problems[0]
-        return observed, unreachable
+        return observe_all(self._drivers, self._chosen(names))
 
     def is_running(self, name: str) -> bool:
         """Whether the service runs.
