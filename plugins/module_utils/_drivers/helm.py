@@ -43,6 +43,7 @@ _POLL = 1.0
 #: Seconds beyond Helm's own timeout, of which each of its steps has one, after which it is killed.
 _GRACE = 60.0
 _NOT_FOUND = "release: not found"
+_AGAIN = "Start it again when it is wanted."
 
 
 class HelmReleases:
@@ -267,7 +268,7 @@ class HelmReleases:
         self, service: ServiceDefinition, hopeless: Callable[[], Problem | None]
     ) -> ProvisioningError | None:
         if self._context.is_cancelled():
-            return CancelledRun(Problem(service.name, "helm was interrupted"))
+            return CancelledRun(Problem(service.name, "helm was interrupted", _AGAIN))
         problem = hopeless()
         return None if problem is None else DriverError(problem)
 
@@ -305,7 +306,7 @@ class HelmReleases:
             if self._clock() - revisions[-1].updated >= patience:
                 return revisions
             if self._context.is_cancelled():
-                raise CancelledRun(Problem(service.name, "another helm was at work on the release"))
+                raise CancelledRun(Problem(service.name, "another helm was at work on the release", _AGAIN))
             self._sleep(_POLL)
 
     def _refuse_foreign(self, service: ServiceDefinition, revisions: Sequence[Revision]) -> None:
