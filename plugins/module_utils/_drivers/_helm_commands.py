@@ -269,6 +269,7 @@ _REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("name unknown",), "Correct kubernetes.chart.chart or version: there is no such one."),
     (("manifest unknown",), "Correct kubernetes.chart.chart or version: there is no such one."),
     (("fetchreference", "not found"), "Correct kubernetes.chart.chart or version: there is no such one."),
+    ((": not found",), "Correct kubernetes.chart.chart or version: there is no such one."),
     (("connection refused",), "See that it runs, and can be reached from that host."),
     (("timed out",), "See what is not ready with kubectl get events, or set a longer startup.timeout."),
     (("deadline exceeded",), "See what is not ready with kubectl get events, or set a longer startup.timeout."),

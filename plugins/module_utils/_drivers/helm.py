@@ -70,7 +70,7 @@ class HelmReleases:
     def check(self, service: ServiceDefinition) -> list[Problem]:
         """Return what keeps a chart from being installed: helm, chart, values, the cluster, a foreign release."""
         try:
-            self._spoken(service.name)
+            self.dialect(service.name)
             self._run(service, commands.template(service), values=self._values(service, strict=False))
             self._refuse_foreign(service, self.history(service))
         except (DriverError, PrerequisiteError) as error:
@@ -84,6 +84,20 @@ class HelmReleases:
         :raises PrerequisiteError: there is no helm.
         """
         return {service.name: self._observation(service, self.history(service)) for service in services}
+
+    def dialect(self, service: str) -> Dialect:
+        """Return how the helm that is here is spoken to.
+
+        :raises PrerequisiteError: there is none, or one of a version that is not known.
+        """
+        if self._dialect is None:
+            done = self._call(["version", "--template", "{{.Version}}"], timeout=_GRACE, service=service)
+            self._dialect = commands.dialect_of(done.stdout) if done.code == 0 else None
+            if self._dialect is None:
+                said = done.stdout.strip() or commands.error_line(done.stderr)
+                why = f"the helm that was found is neither of version 3 nor 4: {said}"
+                raise PrerequisiteError(Problem(service, why, "Install one of these."))
+        return self._dialect
 
     def history(self, service: ServiceDefinition) -> list[Revision]:
         """Return the revisions of a service's release, oldest first; none where there is no release.
@@ -193,7 +207,7 @@ class HelmReleases:
         self._refuse_foreign(service, revisions)
         mark = Mark(self._context.project, service.name, digest)
         undoes = observation.status != "failed"
-        words = commands.upgrade(service, mark, self._spoken(service.name), undoes=undoes)
+        words = commands.upgrade(service, mark, self.dialect(service.name), undoes=undoes)
         done = self._call(
             words,
             timeout=_patience(service),
@@ -331,16 +345,6 @@ class HelmReleases:
             if strict:
                 raise
             return json.dumps(values)  # before the secrets are made
-
-    def _spoken(self, service: str) -> Dialect:
-        if self._dialect is None:
-            done = self._call(["version", "--template", "{{.Version}}"], timeout=_GRACE, service=service)
-            self._dialect = commands.dialect_of(done.stdout) if done.code == 0 else None
-            if self._dialect is None:
-                said = done.stdout.strip() or commands.error_line(done.stderr)
-                why = f"the helm that was found is neither of version 3 nor 4: {said}"
-                raise PrerequisiteError(Problem(service, why, "Install one of these."))
-        return self._dialect
 
     def _run(self, service: ServiceDefinition, words: Sequence[str], *, values: str | None = None) -> str:
         done = self._call(words, timeout=_patience(service), service=service.name, given=values or "")

@@ -190,6 +190,7 @@ def test_an_error_of_helm_is_one_line(stderr, line):
         ('path "/c" not found', "kubernetes.chart.chart"),
         ('looks like "http://x" is not a valid chart repository or cannot be reached', "chart.repository"),
         ("chart \"x\" version \"9\" not found in http://c repository", "there is no such one"),
+        ("127.0.0.1:5000/charts/web:9.9.9: not found", "there is no such one"),
         ('secrets is forbidden: User "x" cannot list resource "secrets"', "that right"),
         ("another operation (install/upgrade/rollback) is in progress", "Wait for the other"),
         ('Secret "x" in namespace "y" exists and cannot be imported: invalid ownership metadata', "somebody else's"),
