@@ -65,6 +65,7 @@ class Manager:
         self._states = StateStore(self.work_dir)
         self._notes = Notes(self._states, self._services, self.settings)
         self._emit = Emitter(AuditLog(self.work_dir.audit, run=run), *sinks)
+        self._cancelled = threading.Event()
         secrets = SecretStore(self.work_dir.secrets)
         self._context = Context(
             work_dir=self.work_dir,
@@ -75,6 +76,7 @@ class Manager:
             env=self.settings.env,
             files={name: _config_digest(service, secrets) for name, service in services.items() if service.config},
             notify=self._emit,
+            is_cancelled=self._is_cancelled,
         )
         self._drivers: dict[str, Driver] = drivers_for(services.values(), self._context)
         self._checks = Checks(self._services, self._drivers, self._emit)
@@ -315,6 +317,7 @@ class Manager:
             self._take_away(decided, renew or {})
             self._notes.definitions(decided)
             self.rotate_logs()
+            self._cancelled = given.cancelled
             outcomes = _converge.converge(
                 self._services,
                 {name: action for name, action in decided.actions.items() if name not in skip},
@@ -353,6 +356,9 @@ class Manager:
         """Look once for what services that are to be started need of other hosts; those that miss something."""
         coming = [name for name, action in decided.actions.items() if action.is_change and action.digest]
         return self._checks.elsewhere([self._services[name] for name in coming])
+
+    def _is_cancelled(self) -> bool:
+        return self._cancelled.is_set()
 
     def _refuse_blocked(self, decided: Plan, goals: Mapping[str, Goal], options: Options) -> None:
         """Fail before anything is touched, where it is known that what is asked for cannot be had."""
