@@ -151,6 +151,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.provisioning.platform.plugins.module_utils import _damaged
 from ansible_collections.provisioning.platform.plugins.module_utils._config_writer import remove_configuration
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
@@ -277,7 +278,7 @@ def work(module: Module) -> dict[str, Any]:
     if module.params["services"] is not None:
         manager.save_settings()
     plan, outcomes = manager.converge(
-        goals, options, announce=lambda plan: note_created(module, manager, plan), removal=removal_of(module)
+        goals, options, announce=lambda plan: make_ready(module, manager, plan), removal=removal_of(module)
     )
     gone = [name for name, outcome in outcomes.items() if outcome.result == "removed"]
     remove_configuration(manager.work_dir, gone)
@@ -288,6 +289,19 @@ def work(module: Module) -> dict[str, Any]:
     # Whoever asks for something to go wants it gone, required or not.
     needed = {name for name, service in manager.services().items() if leaving or service.required}
     return outcome_result(module, plan, outcomes, needed=needed) | rounds
+
+
+def make_ready(module: Module, manager: Manager, plan: Plan) -> None:
+    """Do what is to be done before anything is touched."""
+    note_created(module, manager, plan)
+    if module.params["services"] is not None:
+        set_aside(module, manager)
+
+
+def set_aside(module: Module, manager: Manager) -> None:
+    """Make way for new states where those that there are are damaged, and say so: they are written from what runs."""
+    for name, (problem, path) in _damaged.set_aside(manager.work_dir, manager.services()).items():
+        module.warn(f"{name}: {problem.why}. It was renamed to {path.name}, and what runs of {name} was taken over.")
 
 
 def note_created(module: Module, manager: Manager, plan: Plan) -> None:

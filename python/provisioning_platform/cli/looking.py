@@ -128,6 +128,8 @@ def status_lines(printer: Printer, found: Sequence[ServiceStatus], *, now: float
 
 def explanation(one: ServiceStatus) -> str:
     """Return why a service is not well, in words; nothing of one that is."""
+    if one.fault:
+        return one.fault
     if one.status == "running" and one.health != "unhealthy":
         return ""
     return one.health_reason if one.health == "unhealthy" else one.detail
@@ -153,7 +155,7 @@ def verdict(
 
 def is_well(one: ServiceStatus) -> bool:
     """Whether a service runs and is not known to be ill."""
-    return one.status == "running" and one.health != "unhealthy"
+    return one.status == "running" and one.health != "unhealthy" and not one.fault
 
 
 def is_expected(one: ServiceStatus, services: Mapping[str, ServiceDefinition]) -> bool:
@@ -184,7 +186,7 @@ def health_document(one: ServiceStatus) -> dict[str, Any]:
         "name": one.name,
         "health": one.health,
         "status": one.status,
-        "reason": one.health_reason or explanation(one),
+        "reason": one.fault or one.health_reason or explanation(one),
         "duration_ms": one.health_duration_ms,
         "required": one.required,
     }
@@ -197,7 +199,7 @@ def health_lines(printer: Printer, found: Sequence[ServiceStatus]) -> list[str]:
             one.name,
             one.health,
             "" if one.health_duration_ms is None else f"{one.health_duration_ms:.0f} ms",
-            one.health_reason or explanation(one) or one.status,
+            one.fault or one.health_reason or explanation(one) or one.status,
         )
         for one in found
     ]
@@ -209,6 +211,7 @@ def detail_lines(printer: Printer, one: ServiceStatus, services: Mapping[str, Se
     moment = time.time()
     needs = services[one.name].depends_on
     facts = (
+        ("fault", one.fault),
         ("mode", one.mode),
         ("status", one.status + (f", {one.detail}" if one.detail else "")),
         ("since", "" if one.since is None else f"{_local(one.since)} ({age(one.since, moment)})"),
@@ -256,7 +259,7 @@ def summed_up(found: Sequence[ServiceStatus], services: Mapping[str, ServiceDefi
 
 def _has_completed(one: ServiceStatus, services: Mapping[str, ServiceDefinition]) -> bool:
     """Whether it is a task, which has come to its end."""
-    return one.status == "stopped" and one.name in tasks(services)
+    return not one.fault and one.status == "stopped" and one.name in tasks(services)
 
 
 def _local(moment: float) -> str:

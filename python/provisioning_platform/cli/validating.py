@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,6 +135,9 @@ def _look(found: Validation, manager: Manager, names: Sequence[str], *, provisio
     found.services.update({name: one.mode for name, one in services.items() if not names or name in names})
     found.faults += faults_of(report, {name: service.required for name, service in services.items()}, asked=names)
     found.warnings += report.warnings
+    for name, problem in manager.damaged.items():
+        if not names or name in names:
+            found.faults.append(Fault(problem, "service", services[name].required or name in names))
 
 
 def faults_of(report: Report, required: Mapping[str, bool], *, asked: Iterable[str] = ()) -> list[Fault]:
@@ -189,7 +193,7 @@ def readiness(request: Request) -> int:
 
     manager = request.manager()
     with leave_on_interrupt(), busy("Looking at the services"):
-        found = readiness_report(manager)
+        found = with_faults(readiness_report(manager), {name: str(one) for name, one in manager.damaged.items()})
     required = {name: service.required for name, service in manager.services().items()}
     document = readiness_document(found, required)
     printer = request.printer()
@@ -197,6 +201,11 @@ def readiness(request: Request) -> int:
         {"work_dir": str(manager.work_dir.root), **document}, lambda: readiness_lines(printer, found, document)
     )
     return ExitCode.OK if found.is_ready else ExitCode.FAILED
+
+
+def with_faults(found: Readiness, faults: Mapping[str, str]) -> Readiness:
+    """Return a report in which services of which the record is damaged are missing."""
+    return dataclasses.replace(found, missing={**found.missing, **faults})
 
 
 def readiness_document(found: Readiness, required: Mapping[str, bool]) -> dict[str, Any]:
