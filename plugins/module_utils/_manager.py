@@ -235,7 +235,7 @@ class Manager:
             self._services,
             self._drivers,
             observed,
-            names=names,
+            names=self._startable(names),
             unreachable=unreachable,
             work_dir=self.work_dir.root,
             provisioning_path=provisioning_path,
@@ -361,6 +361,17 @@ class Manager:
             _damaged.tell(held_back, self._services, self._emit)
         return decided, {**outcomes, **held_back}
 
+    def set_damaged_aside(self) -> None:
+        """Make way for new states where those that there are are damaged, and warn of it: what runs is taken over.
+
+        For who holds the lock of the run.
+
+        :raises OSError: a file cannot be renamed.
+        """
+        for name, (problem, path) in _damaged.set_aside(self.work_dir, self._services).items():
+            reason = f"{problem.why}. It was renamed to {path.name}, and what runs is taken over"
+            self._emit(events.SERVICE_WARNING, service=name, reason=reason)
+
     def _take_away(self, decided: Plan, renewed: Collection[str]) -> None:
         """Take away what is to be made anew; its data stays."""
         for name in renewed:
@@ -450,6 +461,12 @@ class Manager:
 
     def _chosen(self, names: Collection[str] | None) -> list[ServiceDefinition]:
         return [service for name, service in self._services.items() if names is None or name in names]
+
+    def _startable(self, names: Collection[str] | None) -> Collection[str] | None:
+        """Leave out what would not be started: nothing can be in its way."""
+        if not self._damaged:
+            return names
+        return [name for name in (self._services if names is None else names) if name not in self._damaged]
 
     def _address(self, name: str) -> str | None:
         return self._drivers[self._services[name].mode].address(self._services[name])

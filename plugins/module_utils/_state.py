@@ -144,9 +144,9 @@ class StateStore:
 
         :param error: what is wrong with it.
         """
-        remedy = "Install again: provisioning-run sets the file aside and takes over what runs."
-        said = " ".join(str(error).split())
-        return Problem(service, f"its file {self._path(service)} is damaged: {said}", remedy)
+        remedy = "Install again: provisioning-run sets it aside and takes over what runs."
+        said = "it holds no JSON" if isinstance(error, ValueError) else " ".join(str(error).split())
+        return Problem(service, f"{self._path(service)} is damaged: {said}", remedy)
 
     def survey(self) -> tuple[dict[str, ServiceState], dict[str, Problem]]:
         """Return the states that can be used, and what is wrong with the others, both by name."""

@@ -85,7 +85,16 @@ def status_of(
 
 
 def _as_wanted(seen: Observation, state: ServiceState | None) -> Observation:
-    """An engine does not keep who ended a container: one that we stopped is not broken, whatever its exit code."""
+    """An engine does not keep who ended a container: one that we stopped is not broken, whatever its exit code.
+
+    A process of which the record is gone, as on a full disk, is stopped where that is written down.
+    """
+    if seen.status == "absent" and state is not None and state.mode == "binary" and _was_stopped(state):
+        return replace(seen, status="stopped", detail="was stopped")
     if seen.status != "failed" or seen.exit_code is None or state is None or state.wanted != "stopped":
         return seen
     return replace(seen, status="stopped", detail=f"was stopped and {seen.detail}")
+
+
+def _was_stopped(state: ServiceState) -> bool:
+    return state.wanted == "stopped" and state.started_at is not None

@@ -151,7 +151,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.provisioning.platform.plugins.module_utils import _damaged
 from ansible_collections.provisioning.platform.plugins.module_utils._config_writer import remove_configuration
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
@@ -295,13 +294,7 @@ def make_ready(module: Module, manager: Manager, plan: Plan) -> None:
     """Do what is to be done before anything is touched."""
     note_created(module, manager, plan)
     if module.params["services"] is not None:
-        set_aside(module, manager)
-
-
-def set_aside(module: Module, manager: Manager) -> None:
-    """Make way for new states where those that there are are damaged, and say so: they are written from what runs."""
-    for name, (problem, path) in _damaged.set_aside(manager.work_dir, manager.services()).items():
-        module.warn(f"{name}: {problem.why}. It was renamed to {path.name}, and what runs of {name} was taken over.")
+        manager.set_damaged_aside()
 
 
 def note_created(module: Module, manager: Manager, plan: Plan) -> None:

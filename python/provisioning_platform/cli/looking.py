@@ -8,12 +8,15 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.provisioning.platform.plugins.module_utils import _supervised
 from ansible_collections.provisioning.platform.plugins.module_utils._graph import tasks
 
 from ..exit_codes import ExitCode
 from ..text import count, wrapped
 from .context import Request
+from .moments import age
 from .output import Printer
+from .supervising import supervision_lines, with_supervision
 from .waiting import busy, leave_on_interrupt
 
 if TYPE_CHECKING:
@@ -25,9 +28,16 @@ if TYPE_CHECKING:
 def status(request: Request, names: Sequence[str]) -> int:
     """Show the status of services."""
     manager, found = _look(request, names, "Looking at the services")
+    supervised = [("", _supervised.supervision(manager.work_dir))]
     printer = request.printer()
-    printer.show(document_of(manager, found), lambda: [*status_lines(printer, found), "", *summary(found, manager)])
-    return verdict(found, manager.services(), asked=names)
+    document = {**document_of(manager, found), "supervision": supervised[0][1]}
+    # Whoever asks for some services asks for no more than these.
+    more = [] if names else supervised
+    printer.show(
+        document,
+        lambda: [*status_lines(printer, found), "", *summary(found, manager), *supervision_lines(printer, more)],
+    )
+    return with_supervision(verdict(found, manager.services(), asked=names), more)
 
 
 def details(request: Request, names: Sequence[str]) -> int:
@@ -162,17 +172,6 @@ def is_expected(one: ServiceStatus, services: Mapping[str, ServiceDefinition]) -
     """Whether a service should run, as far as nobody asks for it by name: it starts with the platform."""
     definition = services.get(one.name)
     return definition is None or (definition.enabled and definition.auto_start)
-
-
-def age(since: float | None, now: float) -> str:
-    """Return in short for how long something has been so: ``12s``, ``3m``, ``5h``, ``9d``."""
-    if since is None:
-        return ""
-    seconds = max(0, int(now - since))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= 2 * size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
 
 
 def document_of(manager: Manager, found: Sequence[ServiceStatus]) -> dict[str, Any]:

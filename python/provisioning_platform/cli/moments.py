@@ -52,3 +52,14 @@ def stamp_of(line: str) -> float | None:
         return (found + timedelta(seconds=fraction)).astimezone().timestamp()
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def age(since: float | None, now: float) -> str:
+    """Return in short for how long something has been so: ``12s``, ``3m``, ``5h``, ``9d``."""
+    if since is None:
+        return ""
+    seconds = max(0, int(now - since))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -173,8 +173,8 @@ def _became(one: Updated) -> str:
     """Return why a service is what it is now; where the new version failed, that is the error."""
     if one.result not in ("restored", "lost"):
         return _why(one.reason, one.changes)
-    put_back = "; the former version is back" if one.result == "restored" else ""
-    return f"{brief(one.error)}{put_back}"
+    end = "the former version is back" if one.result == "restored" else "going back failed, too"
+    return f"{brief(one.error)}; {end}"
 
 
 def _why(reason: str, changes: Sequence[str]) -> str:

@@ -166,7 +166,7 @@ def test_a_damaged_state_is_an_error_with_its_path_and_the_remedy(tmp_path: Path
     store.write(ServiceState(name="a", mode="binary"))
     path = tmp_path / "services" / "state" / "a.json"
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(ConfigurationError, match=rf"^a: its file {path} is damaged: .*Install again: provisioning-run"):
+    with pytest.raises(ConfigurationError, match=rf"^a: {path} is damaged: .*Install again: provisioning-run"):
         store.read("a")
 
 
