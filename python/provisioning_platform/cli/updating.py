@@ -20,7 +20,7 @@ from ..exit_codes import ExitCode, of_signal
 from ..summary import brief
 from ..text import count
 from ..text import names as phrase
-from .context import Request
+from .context import Request, refuse_others
 from .loading import load, needed_file, settings_of
 from .operating import Showing, Stop
 from .output import Printer
@@ -39,6 +39,8 @@ def update(request: Request, names: Sequence[str], variables: Sequence[str], *, 
     """
     path = needed_file(request, "an update")
     with leave_on_interrupt(), busy("Reading the configuration"):
+        if not check:
+            refuse_others(request.found().work_dir)
         request.manager()  # there must be an installation
         installation = load(path, variables)
     printer = request.printer()

@@ -106,7 +106,7 @@ def test_health_is_asked_now_and_only_what_is_not_required_may_miss(platform: Pl
     assert found.of("health") == {"a": "healthy", "b": "unknown"}
     assert provisioning("services", "health", "b").code == 1
     # A check is written down with the next start, though it touches nothing that runs.
-    platform.start("a", a=web("a", port=platform.ports["a"], health=ill))
+    platform.start("a", a=web("a", port=platform.ports["a"], health=ill, startup={"timeout": 2}))
     found = provisioning("platform", "health", "a", "--json")
     assert (found.code, found.of("health")) == (1, {"a": "unhealthy"})
     assert found.of("reason")["a"].endswith("refused the connection")
