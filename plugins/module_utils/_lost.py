@@ -47,7 +47,7 @@ def find(
     layout = context.work_dir
     if layout.root.is_dir() and not _installation.is_ours(layout):
         return
-    once = _recorded(layout)
+    once = recorded(layout)
     for mode, make in DRIVERS.items():
         driver = drivers.get(mode) or make(context)
         lost = [service for service in once if service.mode == mode and service.name not in services]
@@ -62,8 +62,8 @@ def find(
             services.setdefault(service.name, service)
 
 
-def _recorded(layout: WorkDir) -> list[ServiceDefinition]:
-    """Return the services that the last installation had, as far as that can be read."""
+def recorded(layout: WorkDir) -> list[ServiceDefinition]:
+    """Return the services that the last installation that succeeded had, as far as that can be read."""
     try:
         documents = (read_generation(layout) or {}).get("services", ())
         return [build(ServiceDefinition, document) for document in documents]

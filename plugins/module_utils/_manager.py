@@ -13,10 +13,9 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from . import _converge, _graph, _logs, _lost, _preflight
+from . import _converge, _damaged, _graph, _logs, _lost, _preflight
 from . import _events as events
 from ._audit import AuditLog
-from ._build import build
 from ._checks import Checks
 from ._config_files import file_digest
 from ._converge import Options, Outcome
@@ -80,26 +79,25 @@ class Manager:
         )
         self._drivers: dict[str, Driver] = drivers_for(services.values(), self._context)
         self._checks = Checks(self._services, self._drivers, self._emit)
+        self._damaged: Mapping[str, Problem] = {}
 
     @classmethod
     def open(cls, work_dir: Path, *, sinks: Iterable[Sink] = (), run: str = "", thorough: bool = False) -> Manager:
         """Return the manager of what is installed in a work dir.
 
         :param thorough: ask engines, too, for what is there although its state was lost, e.g. to remove it.
-        :raises ConfigurationError: its records are damaged.
+        :raises ConfigurationError: its settings are damaged.
         :raises DriverError: an engine that should have something whose state was lost does not answer.
         """
         layout = WorkDir(work_dir)
-        states = StateStore(layout).read_all()
-        services = {
-            name: build(ServiceDefinition, state.definition, path=name)
-            for name, state in states.items()
-            if state.definition
-        }
-        services = {**_lost.processes(layout), **services}
+        known, damaged = _damaged.installed(layout)
+        services = {**_lost.processes(layout), **known}
+        if not thorough:  # else engines are asked for what nothing is known of
+            services = {**{name: _damaged.stand_in(name) for name in damaged}, **services}
         manager = cls(work_dir, services, _lost.settings(layout), sinks=sinks, run=run)
         if thorough:
             _lost.find(manager._services, manager._drivers, manager._context)
+        manager._damaged = {name: problem for name, problem in damaged.items() if name in manager._services}
         return manager
 
     # --- looking -----------------------------------------------------------------------------------------------------
@@ -108,6 +106,11 @@ class Manager:
     def drivers(self) -> Mapping[str, Driver]:
         """The drivers of the services, by mode."""
         return self._drivers
+
+    @property
+    def damaged(self) -> Mapping[str, Problem]:
+        """The services whose state is damaged, with what is wrong; they can be looked at and stopped, not started."""
+        return self._damaged
 
     def services(self) -> dict[str, ServiceDefinition]:
         """Return the definitions by name, in startup order."""
@@ -150,7 +153,14 @@ class Manager:
         results = self._checks.health(up, seen=observed) if health else {}
         states = self._states.read_all()
         return [
-            status_of(s, observed.get(s.name), unreachable.get(s.mode), states.get(s.name), results.get(s.name))
+            status_of(
+                s,
+                observed.get(s.name),
+                unreachable.get(s.mode),
+                states.get(s.name),
+                results.get(s.name),
+                fault=self._damaged.get(s.name),
+            )
             for s in chosen
         ]
 
@@ -217,7 +227,7 @@ class Manager:
             self._services,
             self._drivers,
             observed,
-            names=names,
+            names=self._startable(names),
             unreachable=unreachable,
             work_dir=self.work_dir.root,
             provisioning_path=provisioning_path,
@@ -272,9 +282,13 @@ class Manager:
 
         :param needed: who of other hosts needs a service of this one, and runs, in words.
         :raises ConfigurationError: a name is unknown.
-        :raises PrerequisiteError: something that runs depends on what is to be stopped.
+        :raises PrerequisiteError: something that runs depends on what is to be stopped, or the state of what is to be
+            started is damaged.
         """
         elsewhere = self.settings.elsewhere
+        if operation.operation in ("start", "restart"):
+            named = [self._damaged[name] for name in operation.services if name in self._damaged]
+            raise_if_any(named, PrerequisiteError)
         return goals_for(self._services, operation, elsewhere=elsewhere, running=self.running, needed=needed)
 
     # --- doing -------------------------------------------------------------------------------------------------------
@@ -307,13 +321,14 @@ class Manager:
             return self.plan(goals, removal=removal), {}
         with contextlib.nullcontext() if is_locked else my_turn(self.work_dir), self._notes:
             decided, moves = self._decide(goals, removal, renew or {})
+            decided, held_back = _damaged.hold_back(decided, goals, self._services, self._damaged)
             if because:
                 decided = decided.because(because)
             decided = dataclasses.replace(decided, unavailable={**self._missed(decided), **decided.unavailable})
             self._refuse_blocked(decided, goals, given)
             announce(decided)
             skip = {**decided.unavailable, **given.skip}
-            moves.leave(goals.keys() - self._kept_back(skip, goals), self._emit)
+            moves.leave(goals.keys() - self._kept_back(skip, goals) - held_back.keys(), self._emit)
             self._take_away(decided, renew or {})
             self._notes.definitions(decided)
             self.rotate_logs()
@@ -326,15 +341,29 @@ class Manager:
                 self._emit,
                 dataclasses.replace(
                     given,
-                    skip={name: p for name, p in skip.items() if goals.get(name) in _COMING},
+                    skip={n: p for n, p in skip.items() if goals.get(n) in _COMING and n not in held_back},
                     on_started=lambda action, seen: self._notes.start(
                         action, decided.rendered[action.service], self._address(action.service)
                     ),
                     on_gone=self._notes.gone,
                 ),
             )
-            self._notes.endings(goals, outcomes)
-        return decided, outcomes
+            # What is written over a damaged state would be lost.
+            kept = {name: goal for name, goal in goals.items() if goal == "absent" or name not in self._damaged}
+            self._notes.endings(kept, outcomes)
+            _damaged.tell(held_back, self._services, self._emit)
+        return decided, {**outcomes, **held_back}
+
+    def set_damaged_aside(self) -> None:
+        """Make way for new states where those that there are are damaged, and warn of it: what runs is taken over.
+
+        For who holds the lock of the run.
+
+        :raises OSError: a file cannot be renamed.
+        """
+        for name, (problem, path) in _damaged.set_aside(self.work_dir, self._services).items():
+            reason = f"{problem.why}. It was renamed to {path.name}, and what runs is taken over"
+            self._emit(events.SERVICE_WARNING, service=name, reason=reason)
 
     def _take_away(self, decided: Plan, renewed: Collection[str]) -> None:
         """Take away what is to be made anew; its data stays."""
@@ -428,6 +457,12 @@ class Manager:
 
     def _chosen(self, names: Collection[str] | None) -> list[ServiceDefinition]:
         return [service for name, service in self._services.items() if names is None or name in names]
+
+    def _startable(self, names: Collection[str] | None) -> Collection[str] | None:
+        """Leave out what would not be started: nothing can be in its way."""
+        if not self._damaged:
+            return names
+        return [name for name in (self._services if names is None else names) if name not in self._damaged]
 
     def _address(self, name: str) -> str | None:
         return self._drivers[self._services[name].mode].address(self._services[name])

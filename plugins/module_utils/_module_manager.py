@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._build import build
+from . import _damaged
 from ._converge import Outcome
 from ._errors import CancelledRun, Problem, ProvisioningError
 from ._events import Event, Sink
@@ -25,7 +25,6 @@ from ._model import ServiceDefinition
 from ._module import Module, definitions, failure, run_module, settings_of, work_dir_of
 from ._paths import FILE_MODE, WorkDir
 from ._plan import Plan, diff_of
-from ._state import StateStore
 
 EVENT_ARGUMENTS: dict[str, dict[str, Any]] = {
     "events_path": {"type": "path"},
@@ -132,14 +131,9 @@ def known_definitions(work_dir: Path, *, besides: Collection[str]) -> dict[str, 
     """Return the definitions of what was installed before, by name.
 
     :param besides: those that need not be read.
-    :raises ConfigurationError: a record is damaged.
     """
-    states = StateStore(WorkDir(work_dir)).read_all()
-    return {
-        name: build(ServiceDefinition, state.definition, path=name)
-        for name, state in states.items()
-        if state.definition and name not in besides
-    }
+    known = _damaged.installed(WorkDir(work_dir))[0]
+    return {name: service for name, service in known.items() if name not in besides}
 
 
 def file_sink(path: Path) -> Sink:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ._audit import who
 from ._build import to_dict
 from ._converge import Outcome
+from ._errors import ConfigurationError
 from ._model import ServiceDefinition, ServiceState
 from ._plan import Action, Goal, Plan
 from ._settings import Settings
@@ -112,7 +113,10 @@ class Notes:
 
     def was_started(self, name: str) -> bool:
         """Whether the service was ever started, so that something of it may be there."""
-        state = self._states.read(name)
+        try:
+            state = self._states.read(name)
+        except ConfigurationError:  # it is damaged, so nothing says that there is nothing
+            return True
         return state is not None and state.started_at is not None
 
     def _settle(self) -> None:

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,24 +136,52 @@ class StateStore:
             return known[1]
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (ValueError, ProvisioningError) as error:
-            raise ConfigurationError(
-                Problem(str(path), f"is damaged: {error}", "Remove the file; the next installation writes it anew.")
-            ) from error
+        except (ValueError, ProvisioningError, IsADirectoryError) as error:
+            raise ConfigurationError(self.damage(service, error)) from error
+
+    def damage(self, service: str, error: Exception) -> Problem:
+        """Say that the state of a service cannot be used.
+
+        :param error: what is wrong with it.
+        """
+        remedy = "Install again: provisioning-run sets it aside and takes over what runs."
+        said = "it holds no JSON" if isinstance(error, ValueError) else " ".join(str(error).split())
+        return Problem(service, f"{self._path(service)} is damaged: {said}", remedy)
+
+    def survey(self) -> tuple[dict[str, ServiceState], dict[str, Problem]]:
+        """Return the states that can be used, and what is wrong with the others, both by name."""
+        states: dict[str, ServiceState] = {}
+        damaged: dict[str, Problem] = {}
+        names = sorted(path.stem for path in self._folder.glob("*.json")) if self._folder.is_dir() else ()
+        for name in names:
+            try:
+                state = self.read(name)
+            except ConfigurationError as error:
+                damaged[name] = error.problems[0]
+            else:
+                states |= {name: state} if state is not None else {}
+        return states, damaged
 
     def read_all(self) -> dict[str, ServiceState]:
-        """Return all states by name.
+        """Return all states that can be used, by name."""
+        return self.survey()[0]
 
-        :raises ConfigurationError: a file is not one of ours.
+    def set_aside(self, service: str) -> Path | None:
+        """Give a damaged file another name, under which nobody reads it, and return that; nothing where it is gone.
+
+        :raises OSError: it cannot be renamed.
         """
-        if not self._folder.is_dir():
-            return {}
-        found = {}
-        for name in sorted(path.stem for path in self._folder.glob("*.json")):
-            state = self.read(name)
-            if state is not None:
-                found[name] = state
-        return found
+        path = self._path(service)
+        aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+        number = 1
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name.partition('~')[0]}~{number}")
+            number += 1
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            return None
+        return aside
 
     def write(self, state: ServiceState) -> None:
         """Write the state of a service.
@@ -162,8 +191,11 @@ class StateStore:
         write_atomically(self._path(state.name), json.dumps(vars(state)))
 
     def update(self, service: str, **changes: Any) -> None:
-        """Change some fields of a state that exists; nothing happens where none does."""
-        state = self.read(service)
+        """Change some fields of a state that exists; nothing happens where none does, or where it is damaged."""
+        try:
+            state = self.read(service)
+        except ConfigurationError:  # nothing is written over it: somebody may still want to read it
+            return
         if state is not None:
             self.write(dataclasses.replace(state, **changes))
 

@@ -19,6 +19,7 @@ class ServiceStatus:
 
     :param since: unix time in seconds since when it is what it is.
     :param health: healthy, unhealthy, or unknown where it does not run or was not asked.
+    :param fault: what is wrong with what is written down of it, and what to do; then it is not well, whatever it is.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ServiceStatus:
     description: str = ""
     health_reason: str = ""
     health_duration_ms: float | None = None
+    fault: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the status as JSON types."""
@@ -49,6 +51,8 @@ def status_of(
     unreachable: Problem | None,
     state: ServiceState | None,
     health: HealthResult | None,
+    *,
+    fault: Problem | None = None,
 ) -> ServiceStatus:
     """Put together what is known of a service.
 
@@ -56,6 +60,7 @@ def status_of(
     :param unreachable: why it could not be asked.
     :param state: what is written down of it.
     :param health: the result of its check, where it was made.
+    :param fault: what is wrong with what is written down of it.
     """
     observation = _as_wanted(seen or ABSENT, state)
     return ServiceStatus(
@@ -75,11 +80,21 @@ def status_of(
         description=service.description,
         health_reason=health.reason if health else "",
         health_duration_ms=health.duration_ms if health else None,
+        fault=f"{fault.why}. {fault.remedy}" if fault else "",
     )
 
 
 def _as_wanted(seen: Observation, state: ServiceState | None) -> Observation:
-    """An engine does not keep who ended a container: one that we stopped is not broken, whatever its exit code."""
+    """An engine does not keep who ended a container: one that we stopped is not broken, whatever its exit code.
+
+    A process of which the record is gone, as on a full disk, is stopped where that is written down.
+    """
+    if seen.status == "absent" and state is not None and state.mode == "binary" and _was_stopped(state):
+        return replace(seen, status="stopped", detail="was stopped")
     if seen.status != "failed" or seen.exit_code is None or state is None or state.wanted != "stopped":
         return seen
     return replace(seen, status="stopped", detail=f"was stopped and {seen.detail}")
+
+
+def _was_stopped(state: ServiceState) -> bool:
+    return state.wanted == "stopped" and state.started_at is not None

@@ -140,6 +140,29 @@ def running(layout: WorkDir) -> PidRecord | None:
     return records[0] if records and _process.is_alive(records[0].identity) else None
 
 
+def supervision(layout: WorkDir) -> dict[str, Any]:
+    """Return whether what is installed is supervised, as JSON types.
+
+    :return: ``wanted`` by the installation, ``running``, the ``pid`` then and ``since`` when (unix time in seconds);
+        ``problem`` and ``remedy`` where it is wanted and does not run.
+    """
+    record = running(layout)
+    found: dict[str, Any] = {"wanted": False, "running": record is not None, "pid": None, "since": None}
+    if record is not None:
+        found |= {"pid": record.identity.pid, "since": _process.started_at(record.identity)}
+    why, remedy = "does not run: what ends is not restarted", "Start it: provisioning platform start."
+    try:
+        settings = read_settings(layout)
+        found["wanted"] = settings is not None
+        if settings is not None and not program_of(layout, settings.code).exists():
+            remedy = "Its program is gone. Install again."
+    except ConfigurationError as error:
+        found["wanted"] = True
+        why, remedy = f"does not run: {error.problems[0].what} {error.problems[0].why}", error.problems[0].remedy
+    is_missing = found["wanted"] and not found["running"]
+    return {**found, "problem": why if is_missing else "", "remedy": remedy if is_missing else ""}
+
+
 def write_record(layout: WorkDir, settings: SupervisorSettings) -> None:
     """Write down that this process is the supervisor.
 

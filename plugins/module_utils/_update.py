@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from . import _download, _graph, _installation
-from ._build import build, to_dict
+from . import _damaged, _download, _graph, _installation
+from ._build import to_dict
 from ._config_writer import ConfigWriter
 from ._converge import Options
 from ._drivers._base import ABSENT, Observation
@@ -111,26 +111,26 @@ class Update:
     def __post_init__(self) -> None:
         """Read what is installed.
 
-        :raises ConfigurationError: a record is damaged, or what holds for all services has changed.
-        :raises PrerequisiteError: a service that was named is not installed.
+        :raises ConfigurationError: the settings are damaged, or what holds for all services has changed.
+        :raises PrerequisiteError: a service that was named is not installed, or its state is damaged.
         """
         self._layout = WorkDir(self.work_dir)
         self._states = StateStore(self._layout).read_all()
-        self._installed = {
-            name: build(ServiceDefinition, state.definition, path=name)
-            for name, state in self._states.items()
-            if state.definition
-        }
+        self._installed, self.damaged = _damaged.installed(self._layout)
         raise_if_any(_changed_for_all(read_settings(self._layout), self.settings), ConfigurationError)
         _graph.refuse_unknown(self.names, self.wanted)
         remedy = "Install it: provisioning-run --config FILE."
-        missing = [Problem(name, "is not installed", remedy) for name in self.names if name not in self._installed]
+        missing = [
+            self.damaged.get(name) or Problem(name, "is not installed", remedy)
+            for name in self.names
+            if name in self.damaged or name not in self._installed
+        ]
         raise_if_any(missing, PrerequisiteError)
 
     @property
     def not_installed(self) -> list[str]:
         """The services of the configuration that are not installed, so that they are not updated either."""
-        return [name for name in self.wanted if name not in self._installed]
+        return [name for name in self.wanted if name not in self._installed and name not in self.damaged]
 
     @property
     def no_longer_wanted(self) -> list[str]:
@@ -143,12 +143,17 @@ class Update:
         :param fetch: get images that are to be renewed; otherwise their registry is only asked.
         :raises DriverError: an image cannot be had.
         """
-        chosen = [name for name in self.names or (self.wanted if self.is_all else ()) if name in self._installed]
+        chosen = [
+            name
+            for name in self.names or (self.wanted if self.is_all else ())
+            if name in self._installed and name not in self.damaged
+        ]
         services = {**self._installed, **{name: self.wanted[name] for name in chosen}}
         manager = self._manager(services)
         plan = manager.plan(dict.fromkeys(chosen, "started"))
         self._rendered = plan.rendered
-        return [
+        asked = [] if self.names or not self.is_all else [name for name in self.damaged if name in self.wanted]
+        return [Step(name, False, self.damaged[name].why, waits=True) for name in asked] + [
             self._step(manager, plan.actions[name], plan.observed.get(name, ABSENT), fetch=fetch)
             for name in manager.services()
             if name in plan.actions
@@ -167,7 +172,12 @@ class Update:
             announce(steps)
             results: list[Updated] = []
             for step in steps:
-                if not step.is_new:
+                if step.service in self.damaged:
+                    problem = self.damaged[step.service]
+                    results.append(
+                        Updated(step.service, "left out", step.reason, error=problem.why, remedy=problem.remedy)
+                    )
+                elif not step.is_new:
                     results.append(Updated(step.service, "left out" if step.waits else "unchanged", step.reason))
                 elif self.cancelled.is_set() or not all(one.is_well for one in results):
                     results.append(Updated(step.service, "not reached", step.reason, step.changes))

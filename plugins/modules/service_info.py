@@ -58,6 +58,14 @@ supervisor:
   description: Process of the supervisor of the host; nothing where none runs.
   returned: always
   type: int
+supervision:
+  description:
+    - Whether what is installed is supervised.
+    - V(wanted) by the installation, V(running), its V(pid) and V(since) when; V(problem) and V(remedy) where it is
+      wanted and does not run.
+  returned: always
+  type: dict
+  sample: {wanted: true, running: true, pid: 4711, since: 1767225600.0, problem: '', remedy: ''}
 graph:
   description: What each service depends on, drawn as text.
   returned: always
@@ -117,12 +125,13 @@ def outline(service: ServiceDefinition) -> dict[str, Any]:
 def work(module: Module) -> dict[str, Any]:
     """Ask for the status."""
     manager = manager_of(module)
-    supervisor = _supervised.running(manager.work_dir)
+    supervision = _supervised.supervision(manager.work_dir)
     statuses = manager.status(module.params["names"], health=module.params["health"])
     return {
         "changed": False,
         "services": [status.to_dict() for status in statuses],
-        "supervisor": supervisor and supervisor.identity.pid,
+        "supervisor": supervision["pid"],
+        "supervision": supervision,
         "graph": draw_text(manager.services()),
         "definitions": [outline(service) for service in manager.services().values()],
         "work_dir": str(manager.work_dir.root),

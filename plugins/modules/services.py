@@ -277,7 +277,7 @@ def work(module: Module) -> dict[str, Any]:
     if module.params["services"] is not None:
         manager.save_settings()
     plan, outcomes = manager.converge(
-        goals, options, announce=lambda plan: note_created(module, manager, plan), removal=removal_of(module)
+        goals, options, announce=lambda plan: make_ready(module, manager, plan), removal=removal_of(module)
     )
     gone = [name for name, outcome in outcomes.items() if outcome.result == "removed"]
     remove_configuration(manager.work_dir, gone)
@@ -288,6 +288,13 @@ def work(module: Module) -> dict[str, Any]:
     # Whoever asks for something to go wants it gone, required or not.
     needed = {name for name, service in manager.services().items() if leaving or service.required}
     return outcome_result(module, plan, outcomes, needed=needed) | rounds
+
+
+def make_ready(module: Module, manager: Manager, plan: Plan) -> None:
+    """Do what is to be done before anything is touched."""
+    note_created(module, manager, plan)
+    if module.params["services"] is not None:
+        manager.set_damaged_aside()
 
 
 def note_created(module: Module, manager: Manager, plan: Plan) -> None:

@@ -82,8 +82,12 @@ def find_work_dir(
 
 
 def _folder(path: Path, by: str) -> Found:
-    if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112 - who may not look is told so later
-        raise ConfigurationError(Problem(str(path), f"is not a folder (it is {by})", "Name the work dir."))
+    for part in (path, *path.parents):
+        if os.path.isdir(part):  # noqa: PTH112 - who may not look is told so later
+            break
+        if os.path.exists(part):  # noqa: PTH110
+            where = "it" if part == path else str(path)
+            raise ConfigurationError(Problem(str(part), f"is not a folder ({where} is {by})", "Name the work dir."))
     return Found(path, by)
 
 

@@ -50,6 +50,11 @@ def open_standard_streams() -> None:
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
+def is_nowhere(stream: TextIO) -> bool:
+    """Whether a standard stream was closed, and is the null device since."""
+    return stream.name in (1, 2)  # those that Python opens have a name
+
+
 def complain(text: str) -> None:
     """Write a line to standard error."""
     with contextlib.suppress(OSError):

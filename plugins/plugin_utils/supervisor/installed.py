@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ansible_collections.provisioning.platform.plugins.module_utils import _supervised
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import BusyError, ConfigurationError
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    BusyError,
+    ConfigurationError,
+    Problem,
+)
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Sink
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceState
@@ -48,6 +52,7 @@ class Installed:
         self.manager = Manager(layout.root, {})
         self.rules: list[Rules] = []
         self.stopped: frozenset[str] = frozenset()
+        self.damaged: dict[str, Problem] = {}
 
     def is_there(self) -> bool:
         """Whether there is an installation, and it is to be supervised."""
@@ -67,16 +72,16 @@ class Installed:
         """Whether a service is to run, read just now."""
         try:
             return _is_wanted(self._states.read(name))
-        except ConfigurationError:
-            return False
+        except ConfigurationError:  # what is wanted cannot be told; that it may not be started is said by who would
+            return True
 
     # --- what is written down ----------------------------------------------------------------------------------------
 
     def count_restart(self, name: str) -> None:
         """Count a restart that is about to be made; for who holds the lock of the run."""
-        state = self._states.read(name)
-        if state is not None:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ConfigurationError):
+            state = self._states.read(name)
+            if state is not None:
                 self._states.write(dataclasses.replace(state, restarts=state.restarts + 1))
 
     def note_trouble(self, name: str, reason: str) -> None:
@@ -93,20 +98,25 @@ class Installed:
         if not self._later:
             return
         # Somebody who is at it writes, too; then what was seen is written with the next change.
-        with contextlib.suppress(BusyError, OSError, ConfigurationError):
+        with contextlib.suppress(BusyError, OSError):
             with supervisors_turn(self._layout), my_turn(self._layout):
                 for name, change in self._later.items():
-                    state = self._states.read(name)
-                    if state is not None and any(getattr(state, key) != value for key, value in change.items()):
-                        self._states.write(dataclasses.replace(state, **change))
+                    with contextlib.suppress(ConfigurationError):  # it is damaged, and others are not
+                        self._write_one(name, change)
             self._later.clear()
+
+    def _write_one(self, name: str, change: dict[str, Any]) -> None:
+        state = self._states.read(name)
+        if state is not None and any(getattr(state, key) != value for key, value in change.items()):
+            self._states.write(dataclasses.replace(state, **change))
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def _read(self, stamp: tuple[int, ...]) -> bool:
-        states = self._states.read_all()
+        states, self.damaged = self._states.survey()
         self.stopped = frozenset(name for name, state in states.items() if not _is_wanted(state))
-        started = {name: state.definition for name, state in states.items() if state.started_at is not None}
+        started: dict[str, Any] = {name: s.definition for name, s in states.items() if s.started_at is not None}
+        started |= {name: problem.why for name, problem in self.damaged.items()}  # as the last installation has it
         known = (started, stamp[1:])
         is_news: bool = known != self._known
         if is_news:

@@ -62,6 +62,7 @@ class Supervisor:
         self._installed = Installed(layout, sinks, run=RUN)
         self._supervision = Supervision(now=clock())
         self._eyes = Eyes()
+        self._told: frozenset[str] = frozenset()
         self._ending = False
         self._rotate_at = clock()
         self._cancelled = threading.Event()
@@ -87,9 +88,16 @@ class Supervisor:
                 if self._installed.reload():
                     self._supervision.follow(self._installed.rules, self._clock())
                     self.tally.keep(self._supervision.watches)
+                    self._tell_damaged()
                 self._turn()
         finally:
             self._eyes.close()
+
+    def _tell_damaged(self) -> None:
+        for name, problem in self._installed.damaged.items():
+            if name not in self._told:
+                self._emit(events.SERVICE_WARNING, service=name, reason=f"{problem.why}. {problem.remedy}")
+        self._told = frozenset(self._installed.damaged)
 
     def _turn(self) -> None:
         now = self._clock()
@@ -211,7 +219,8 @@ class Supervisor:
         if outdated:
             raise _Outdated(outdated)
         for one in restarts:
-            if plan.actions[one.service].is_change and one.service not in plan.unavailable:
+            action = plan.actions.get(one.service)  # there is none for one whose state is damaged
+            if action is not None and action.is_change and one.service not in plan.unavailable:
                 self._installed.count_restart(one.service)
 
     def _is_another(self, name: str, seen: Observation | None, sights: dict[str, Sight]) -> bool:

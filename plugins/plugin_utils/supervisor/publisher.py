@@ -92,9 +92,12 @@ class Publisher:
 
     def _sample(self, name: str, counted: Counted) -> ServiceSample | None:
         try:
-            service, state = self._supervisor.definition(name), self._states.read(name)
+            service = self._supervisor.definition(name)
         except ConfigurationError:  # it has just been removed
             return None
+        state = None
+        with contextlib.suppress(ConfigurationError):  # it is damaged
+            state = self._states.read(name)
         return ServiceSample(
             status=status_of(service, counted.observation, None, state, counted.result),
             up=counted.phase in ("healthy", "starting", "new") if counted.phase != "idle" else None,

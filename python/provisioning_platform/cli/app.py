@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from .lazy import PlainGroup, lazy_group
+from .lazy import PlainGroup, lazy_group, say
 from .wording import CODES, FINDING, HELP, block
 
 _COLLECT_AFTER = 100_000
@@ -76,10 +76,9 @@ app.add_typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _version(context: typer.Context, wanted: bool) -> None:
     if wanted:
-        typer.echo(f"provisioning {__version__}")
-        raise typer.Exit
+        say(context, f"provisioning {__version__}")
 
 
 @app.callback(help=_HELP, epilog=_EPILOG, no_args_is_help=True)

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
+import pwd
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
     Problem,
     raise_if_any,
 )
+from ansible_collections.provisioning.platform.plugins.module_utils._paths import WorkDir
 
 from ..discovery import Found, find_work_dir
 from .output import Form, Printer
@@ -84,14 +88,20 @@ class Request:
         :param names: of services that it must have.
         :param sinks: readers of its events.
         :param thorough: ask engines, too, for what is there although its state was lost, e.g. to stop it.
-        :raises PrerequisiteError: nothing is installed.
+        :raises PrerequisiteError: nothing is installed, or it is another user's.
         :raises ConfigurationError: its records are damaged, it cannot be told which installation is meant, or a name is
             not that of a service here.
         """
         from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 
         found = self.found()
-        manager = Manager.open(found.work_dir, sinks=sinks, run="provisioning", thorough=thorough)
+        readers = list(sinks)
+        if readers:  # who changes anything has some
+            refuse_others(found.work_dir)
+        try:
+            manager = Manager.open(found.work_dir, sinks=readers, run="provisioning", thorough=thorough)
+        except PermissionError as error:
+            raise PrerequisiteError(not_ours(found.work_dir, error)) from error
         known = manager.services()
         if not known:
             why = f"holds no installation; it is {found.what}"
@@ -99,6 +109,43 @@ class Request:
             raise PrerequisiteError(Problem(str(found.work_dir), why, remedy))
         raise_if_any([_not_here(name, manager) for name in names if name not in known], ConfigurationError)
         return manager
+
+
+def not_ours(work_dir: Path, error: PermissionError) -> Problem:
+    """Say whose a work dir is that cannot be read."""
+    owner = ""
+    with contextlib.suppress(OSError):
+        owner = name_of(work_dir.stat().st_uid)
+    if not owner or owner == name_of(os.geteuid()):
+        why = f"cannot be read: {error.filename}: {error.strerror}"
+        return Problem(str(work_dir), why, "Name another one by --work-dir, or run as who may read it.")
+    remedy = f"Run as {owner}: sudo -u {owner} ... Or name your own work dir by --work-dir."
+    return Problem(str(work_dir), f"belongs to {owner}, and {name_of(os.geteuid())} may not read it", remedy)
+
+
+def refuse_others(work_dir: Path) -> None:
+    """Do nothing where what is installed is ours to change.
+
+    What root starts and writes in another user's installation that user can neither stop nor read any more.
+
+    :raises PrerequisiteError: it is another user's, and we are root.
+    """
+    if os.geteuid() != 0:
+        return
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        owner = WorkDir(work_dir).state.stat().st_uid
+        if owner != 0:
+            name = name_of(owner)
+            why = f"belongs to {name}, who could not operate it any more after root has"
+            raise PrerequisiteError(Problem(str(work_dir), why, f"Run as {name}: sudo -u {name} ..."))
+
+
+def name_of(user: int) -> str:
+    """Return the name of a user; the number of one who has none."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
 
 
 def _not_here(name: str, manager: Manager) -> Problem:

@@ -21,9 +21,10 @@ from ..cancellation import Cancellation, on_signals
 from ..exit_codes import ExitCode
 from . import inspecting, inventory, validating
 from .context import Request
-from .host_looking import merged
+from .host_looking import merged, supervisions
 from .inventory import Host, HostPrinter, Hosts
 from .operating import Showing
+from .supervising import with_supervision
 from .waiting import busy
 
 
@@ -181,19 +182,24 @@ def readiness(request: Request) -> int:
         services = merged(seen["definitions"])
         required |= {name: service.required for name, service in services.items()}
         statuses = [ServiceStatus(**document) for document in seen["services"]]
-        found.append((host.name, Readiness(missing_of(services, statuses), report)))
+        one = Readiness(missing_of(services, statuses), report)
+        found.append((host.name, validating.with_faults(one, {s.name: s.fault for s in statuses if s.fault})))
     whole = joined(found, several=hosts.are_several)
     document = validating.readiness_document(whole, required)
     document["ready"] = document["ready"] and bool(found) and not _unasked(hosts)
+    supervised = supervisions(hosts)
+    document["supervision"] = [{"host": host, **one} for host, one in supervised]
+    told = [(host if hosts.are_several else "", one) for host, one in supervised]
     printer = request.printer()
     if found:
         printer.show(
-            {"work_dir": hosts.work_dir(), **document}, lambda: validating.readiness_lines(printer, whole, document)
+            {"work_dir": hosts.work_dir(), **document},
+            lambda: validating.readiness_lines(printer, whole, document, told),
         )
     hosts.complain(unless=lambda problem: any(problem.why == one["why"] for one in document["problems"]))
     if _unasked(hosts):
         return hosts.verdict()
-    return ExitCode.OK if document["ready"] else ExitCode.FAILED
+    return with_supervision(ExitCode.OK if document["ready"] else ExitCode.FAILED, supervised)
 
 
 def _unasked(hosts: Hosts) -> bool:

@@ -24,6 +24,7 @@ from . import inspecting, inventory, looking
 from .context import Request
 from .inventory import HostPrinter, Hosts
 from .output import Printer
+from .supervising import supervision_lines, with_supervision
 from .waiting import busy
 
 
@@ -109,12 +110,25 @@ def merged(documents: Sequence[Mapping[str, Any]]) -> dict[str, ServiceDefinitio
 def status(request: Request, services: Sequence[str] | None = None) -> int:
     """Show the status of services."""
     seen = look(request, services or (), "Looking at the services")
+    supervised = supervisions(seen.hosts)
+    told = [(host if seen.hosts.are_several else "", one) for host, one in supervised if not services]
     seen.show(
         request,
-        seen.document(),
-        lambda printer: [*looking.status_lines(printer, seen.found), "", *looking.summed_up(seen.found, seen.services)],
+        seen.document(supervision=[{"host": host, **one} for host, one in supervised]),
+        lambda printer: [
+            *looking.status_lines(printer, seen.found),
+            "",
+            *looking.summed_up(seen.found, seen.services),
+            *supervision_lines(printer, told),
+        ],
     )
-    return seen.verdict(services or ())
+    return with_supervision(seen.verdict(services or ()), told)
+
+
+def supervisions(hosts: Hosts) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return for each host that answered whether it is supervised."""
+    answers = [(host.name, host.result("service_info").get("supervision")) for host in hosts.hosts]
+    return [(name, answer) for name, answer in answers if answer]
 
 
 def details(request: Request, services: Sequence[str] | None = None) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Outcome
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._health import HealthResult
 
 from ..cancellation import Cancellation, on_signals
@@ -81,10 +80,7 @@ def outcome_of(name: str, document: Mapping[str, Any]) -> Outcome:
 
 def _complain(hosts: Hosts) -> None:
     for host in hosts.hosts:
-        host.problems = [
-            Problem(one.what, one.why, operating.STOP_REMEDY) if one.why.startswith("is needed by ") else one
-            for one in host.problems
-        ]
+        host.problems = [operating.how_to_stop(one) for one in host.problems]
     hosts.complain()
 
 

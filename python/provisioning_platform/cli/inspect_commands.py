@@ -120,7 +120,8 @@ def validate(request: Request, services: Names = None, *, variables: Variables =
 def readiness(request: Request) -> int:
     """Say whether all that is required runs and is healthy, and if not why, and what a start would stumble over.
 
-    It ends with 0 when the platform is ready, and with 1 when it is not.
+    It ends with 0 when the platform is ready, with 1 when it is not, and with 4 when it is but the supervisor has
+    ended.
     """
     from .validating import readiness as work
 

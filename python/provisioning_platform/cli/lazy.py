@@ -31,12 +31,35 @@ def _as_written(parameters: list[Any]) -> list[Any]:
     return parameters
 
 
+def say(ctx: Any, text: str) -> None:
+    """Write a text and end the program; with 1 where it cannot be written and somebody wanted it."""
+    import sys
+
+    from ..streams import Output
+
+    output = Output(sys.stdout)
+    for line in text.splitlines():
+        output.line(line)
+    ctx.exit(int(output.is_broken))
+
+
+def _help_option(option: Any) -> Any:
+    """Return the option for help, which says what it has to say as everything else here is said."""
+    if option is not None:
+        option.callback = lambda ctx, _param, value: say(ctx, ctx.get_help()) if value else None
+    return option
+
+
 class PlainCommand(TyperCommand):
     """A command whose values are taken as they are written."""
 
     def get_params(self, ctx: Any) -> Any:
         """Return the parameters, the one for help among them."""
         return _as_written(super().get_params(ctx))
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option for help."""
+        return _help_option(super().get_help_option(ctx))
 
 
 class PlainGroup(TyperGroup):
@@ -45,6 +68,10 @@ class PlainGroup(TyperGroup):
     def get_params(self, ctx: Any) -> Any:
         """Return the parameters, the one for help among them."""
         return _as_written(super().get_params(ctx))
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option for help."""
+        return _help_option(super().get_help_option(ctx))
 
 
 def lazy_group(homes: Mapping[str, str]) -> type[TyperGroup]:

@@ -8,12 +8,15 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.provisioning.platform.plugins.module_utils import _supervised
 from ansible_collections.provisioning.platform.plugins.module_utils._graph import tasks
 
 from ..exit_codes import ExitCode
 from ..text import count, wrapped
 from .context import Request
+from .moments import age
 from .output import Printer
+from .supervising import supervision_lines, with_supervision
 from .waiting import busy, leave_on_interrupt
 
 if TYPE_CHECKING:
@@ -25,9 +28,16 @@ if TYPE_CHECKING:
 def status(request: Request, names: Sequence[str]) -> int:
     """Show the status of services."""
     manager, found = _look(request, names, "Looking at the services")
+    supervised = [("", _supervised.supervision(manager.work_dir))]
     printer = request.printer()
-    printer.show(document_of(manager, found), lambda: [*status_lines(printer, found), "", *summary(found, manager)])
-    return verdict(found, manager.services(), asked=names)
+    document = {**document_of(manager, found), "supervision": supervised[0][1]}
+    # Whoever asks for some services asks for no more than these.
+    more = [] if names else supervised
+    printer.show(
+        document,
+        lambda: [*status_lines(printer, found), "", *summary(found, manager), *supervision_lines(printer, more)],
+    )
+    return with_supervision(verdict(found, manager.services(), asked=names), more)
 
 
 def details(request: Request, names: Sequence[str]) -> int:
@@ -128,6 +138,8 @@ def status_lines(printer: Printer, found: Sequence[ServiceStatus], *, now: float
 
 def explanation(one: ServiceStatus) -> str:
     """Return why a service is not well, in words; nothing of one that is."""
+    if one.fault:
+        return one.fault
     if one.status == "running" and one.health != "unhealthy":
         return ""
     return one.health_reason if one.health == "unhealthy" else one.detail
@@ -153,24 +165,13 @@ def verdict(
 
 def is_well(one: ServiceStatus) -> bool:
     """Whether a service runs and is not known to be ill."""
-    return one.status == "running" and one.health != "unhealthy"
+    return one.status == "running" and one.health != "unhealthy" and not one.fault
 
 
 def is_expected(one: ServiceStatus, services: Mapping[str, ServiceDefinition]) -> bool:
     """Whether a service should run, as far as nobody asks for it by name: it starts with the platform."""
     definition = services.get(one.name)
     return definition is None or (definition.enabled and definition.auto_start)
-
-
-def age(since: float | None, now: float) -> str:
-    """Return in short for how long something has been so: ``12s``, ``3m``, ``5h``, ``9d``."""
-    if since is None:
-        return ""
-    seconds = max(0, int(now - since))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= 2 * size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
 
 
 def document_of(manager: Manager, found: Sequence[ServiceStatus]) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def health_document(one: ServiceStatus) -> dict[str, Any]:
         "name": one.name,
         "health": one.health,
         "status": one.status,
-        "reason": one.health_reason or explanation(one),
+        "reason": one.fault or one.health_reason or explanation(one),
         "duration_ms": one.health_duration_ms,
         "required": one.required,
     }
@@ -197,7 +198,7 @@ def health_lines(printer: Printer, found: Sequence[ServiceStatus]) -> list[str]:
             one.name,
             one.health,
             "" if one.health_duration_ms is None else f"{one.health_duration_ms:.0f} ms",
-            one.health_reason or explanation(one) or one.status,
+            one.fault or one.health_reason or explanation(one) or one.status,
         )
         for one in found
     ]
@@ -209,6 +210,7 @@ def detail_lines(printer: Printer, one: ServiceStatus, services: Mapping[str, Se
     moment = time.time()
     needs = services[one.name].depends_on
     facts = (
+        ("fault", one.fault),
         ("mode", one.mode),
         ("status", one.status + (f", {one.detail}" if one.detail else "")),
         ("since", "" if one.since is None else f"{_local(one.since)} ({age(one.since, moment)})"),
@@ -256,7 +258,7 @@ def summed_up(found: Sequence[ServiceStatus], services: Mapping[str, ServiceDefi
 
 def _has_completed(one: ServiceStatus, services: Mapping[str, ServiceDefinition]) -> bool:
     """Whether it is a task, which has come to its end."""
-    return one.status == "stopped" and one.name in tasks(services)
+    return not one.fault and one.status == "stopped" and one.name in tasks(services)
 
 
 def _local(moment: float) -> str:

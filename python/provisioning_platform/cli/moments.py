@@ -33,3 +33,14 @@ def parse_since(text: str, *, now: float | None = None) -> float:
     except (ValueError, OverflowError, OSError):
         remedy = "Write how long ago (90s, 10m, 1h30m, 2d), or a time (2026-01-31T12:00, 2026-01-31T12:00:00Z)."
         raise ConfigurationError(Problem(f"--since {text!r}", "is no time", remedy)) from None
+
+
+def age(since: float | None, now: float) -> str:
+    """Return in short for how long something has been so: ``12s``, ``3m``, ``5h``, ``9d``."""
+    if since is None:
+        return ""
+    seconds = max(0, int(now - since))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
     ConfigurationError,
+    DriverError,
     Problem,
     ProvisioningError,
 )
 
 from ..exit_codes import ExitCode, of_signal
+from ..streams import is_nowhere
 from .context import Request
 from .looking import explanation, is_well, status_lines
 from .output import Form, Printer
@@ -189,6 +191,9 @@ def monitor(request: Request, names: Sequence[str], *, interval: str) -> int:
     :raises ConfigurationError: the interval is none, or a name is unknown.
     """
     seconds = seconds_of(interval)
+    if is_nowhere(sys.stdout):
+        remedy = "Leave it open, or send it to a file."
+        raise DriverError(Problem("standard output", "is closed, so nobody would see anything", remedy))
     manager = request.manager(names)
     printer = request.printer()
     dumb = os.environ.get("TERM", "dumb") == "dumb"
@@ -202,6 +207,8 @@ def monitor(request: Request, names: Sequence[str], *, interval: str) -> int:
     # Checks that still wait for an answer, in threads, would hold the program.
     sys.stdout.flush()
     sys.stderr.flush()
+    if ended.number is None and printer.is_broken:
+        os._exit(ExitCode.FAILED)
     os._exit(ExitCode.OK if ended.number in (None, signal.SIGINT) else of_signal(ended.number))
 
 

@@ -76,6 +76,7 @@ def operate(request: Request, operation: ServiceOperation, *, keep_going: bool =
     with on_signals(stop), Showing(request, operation.operation) as showing:
         manager = request.manager(operation.services, sinks=[showing.event], thorough=operation.operation == "stop")
         goals = _goals(manager, operation)
+        _warn_of_unasked(manager, operation)
         skip: dict[str, Problem] = {}
         if operation.operation != "stop":
             skip, warnings = look_ahead(manager, goals, operation.services, keep_going=keep_going)
@@ -155,7 +156,21 @@ def _goals(manager: Manager, operation: ServiceOperation) -> dict[str, Goal]:
     try:
         return manager.goals_of(operation)
     except PrerequisiteError as error:
-        raise PrerequisiteError(*(dataclasses.replace(one, remedy=STOP_REMEDY) for one in error.problems)) from None
+        raise PrerequisiteError(*map(how_to_stop, error.problems)) from None
+
+
+def how_to_stop(problem: Problem) -> Problem:
+    """Return a problem with what to do in words of this command, where others need what is to be stopped."""
+    return dataclasses.replace(problem, remedy=STOP_REMEDY) if problem.why.startswith("is needed by ") else problem
+
+
+def _warn_of_unasked(manager: Manager, operation: ServiceOperation) -> None:
+    """Warn where services stop and nobody knows whether something on another host needs them."""
+    hosts = sorted({host for hosts in manager.settings.elsewhere.values() for host in hosts})
+    if operation.operation == "stop" and hosts and not operation.force:
+        why = "nobody asked what runs there whether it needs what stops here"
+        remedy = "With --inventory they are asked, and what they need is not stopped; --force stops without a word."
+        Printer().note(f"warning: {Problem(phrase(hosts), why, remedy)}")
 
 
 def _tell(request: Request, manager: Manager, operation: ServiceOperation, outcomes: Mapping[str, Outcome]) -> None:

@@ -10,10 +10,13 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..streams import Output, complain
-from ..text import table
+from ..text import table, wrapped
+
+if TYPE_CHECKING:
+    from ansible_collections.provisioning.platform.plugins.module_utils._errors import Problem
 
 
 class Form(StrEnum):
@@ -100,6 +103,14 @@ class Printer:
     def paint(self, text: str, style: str) -> str:
         """Return a text in a style (``good``, ``bad``, ``unsure``, ``dim``, ``bold``), where colour is wanted."""
         return f"\033[{_STYLES[style]}m{text}\033[0m" if self.in_colour else text
+
+    def problem(self, word: str, style: str, problem: Problem) -> list[str]:
+        """Return a problem as lines that fit.
+
+        :param word: what it is, e.g. ``error``, painted in ``style``.
+        """
+        first, *rest = wrapped(f"{word}: {problem}", width=self.width)
+        return [first.replace(word, self.paint(word, style), 1), *rest]
 
     def note(self, text: str) -> None:
         """Say something beside the answer."""

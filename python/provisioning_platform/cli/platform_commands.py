@@ -86,8 +86,8 @@ def restart(request: Request, services: Names = None, *, keep_going: KeepGoing =
 def status(request: Request, services: Names = None) -> int:
     """Show of each service what it is, whether it is healthy and where it answers.
 
-    It ends with 0 when all run and are healthy, with 1 when one that is required, or that was named, does not, and with
-    4 when only others do not.
+    It tells also whether they are supervised. It ends with 0 when all run and are healthy, with 1 when one that is
+    required, or that was named, does not, and with 4 when only others do not, or the supervisor has ended.
     """
     from .looking import status as work
 

@@ -17,9 +17,10 @@ from ansible_collections.provisioning.platform.plugins.module_utils._update impo
 
 from ..cancellation import on_signals
 from ..exit_codes import ExitCode, of_signal
+from ..summary import brief
 from ..text import count
 from ..text import names as phrase
-from .context import Request
+from .context import Request, refuse_others
 from .loading import load, needed_file, settings_of
 from .operating import Showing, Stop
 from .output import Printer
@@ -38,6 +39,8 @@ def update(request: Request, names: Sequence[str], variables: Sequence[str], *, 
     """
     path = needed_file(request, "an update")
     with leave_on_interrupt(), busy("Reading the configuration"):
+        if not check:
+            refuse_others(request.found().work_dir)
         request.manager()  # there must be an installation
         installation = load(path, variables)
     printer = request.printer()
@@ -109,7 +112,8 @@ def make_secrets(installation: Installation, names: Collection[str]) -> None:
 
 def verdict(results: Sequence[Updated]) -> ExitCode:
     """Return the exit code for what became of services."""
-    return next((_CODES[one.result] for one in results if one.result in _CODES), ExitCode.OK)
+    codes = [_CODES[one.result] for one in results if one.result in _CODES]
+    return next(iter(codes), ExitCode.FAILED if any(one.error for one in results) else ExitCode.OK)
 
 
 def _about(update: Update, path: Path) -> dict[str, Any]:
@@ -135,7 +139,7 @@ def result_lines(printer: Printer, results: Sequence[Updated]) -> list[str]:
     """Return what became of services as lines."""
     if not results:
         return ["Nothing is installed that the configuration has."]
-    rows = [(one.service, one.result, _why(one.reason, one.changes)) for one in results]
+    rows = [(one.service, one.result, _became(one)) for one in results]
     return [*printer.table(("SERVICE", "RESULT", "REASON"), rows), "", headline(results)]
 
 
@@ -165,6 +169,14 @@ def left_out(document: Mapping[str, Any]) -> list[str]:
     if document["no_longer_wanted"]:
         lines.append(f"No longer in the configuration, and left as it is: {phrase(document['no_longer_wanted'])}.")
     return lines
+
+
+def _became(one: Updated) -> str:
+    """Return why a service is what it is now; where the new version failed, that is the error."""
+    if one.result not in ("restored", "lost"):
+        return _why(one.reason, one.changes)
+    end = "the former version is back" if one.result == "restored" else "going back failed, too"
+    return f"{brief(one.error)}; {end}"
 
 
 def _why(reason: str, changes: Sequence[str]) -> str:

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.provisioning.platform.plugins.module_utils import _supervised
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._graph import startup_order
 
@@ -16,6 +18,7 @@ from ..exit_codes import ExitCode
 from ..text import count, wrapped
 from .context import Request
 from .output import Printer
+from .supervising import Supervisions, supervision_lines, with_supervision
 from .waiting import busy, leave_on_interrupt
 
 if TYPE_CHECKING:
@@ -134,6 +137,9 @@ def _look(found: Validation, manager: Manager, names: Sequence[str]) -> None:
     found.services.update({name: one.mode for name, one in services.items() if not names or name in names})
     found.faults += faults_of(report, {name: service.required for name, service in services.items()}, asked=names)
     found.warnings += report.warnings
+    for name, problem in manager.damaged.items():
+        if not names or name in names:
+            found.faults.append(Fault(problem, "service", services[name].required or name in names))
 
 
 def faults_of(report: Report, required: Mapping[str, bool], *, asked: Iterable[str] = ()) -> list[Fault]:
@@ -164,23 +170,14 @@ def fault_lines(printer: Printer, found: Validation) -> list[str]:
     """Return what is wrong as lines, and a sentence that sums up."""
     lines = []
     for fault in found.faults:
-        lines += problem_lines(printer, "error", "bad", fault.problem)
+        lines += printer.problem("error", "bad", fault.problem)
     for warning in found.warnings:
-        lines += problem_lines(printer, "warning", "unsure", warning)
+        lines += printer.problem("warning", "unsure", warning)
     numbers = [count(len(found.services), "service")] if found.services else []
     numbers += [count(len(found.faults), "problem") if found.faults else "no problem"]
     numbers += [count(len(found.warnings), "warning")] if found.warnings else []
     summary = ", ".join(numbers)
     return [*lines, f"{summary[:1].upper()}{summary[1:]}."]
-
-
-def problem_lines(printer: Printer, word: str, style: str, problem: Problem) -> list[str]:
-    """Return a problem as lines.
-
-    :param word: what it is, e.g. ``error``, painted in ``style``.
-    """
-    first, *rest = wrapped(f"{word}: {problem}", width=printer.width)
-    return [first.replace(word, printer.paint(word, style), 1), *rest]
 
 
 def readiness(request: Request) -> int:
@@ -190,13 +187,21 @@ def readiness(request: Request) -> int:
     manager = request.manager()
     with leave_on_interrupt(), busy("Looking at the services"):
         found = readiness_report(manager)
+    found = with_faults(found, {name: f"{one.why}. {one.remedy}" for name, one in manager.damaged.items()})
+    supervised = [("", _supervised.supervision(manager.work_dir))]
     required = {name: service.required for name, service in manager.services().items()}
-    document = readiness_document(found, required)
+    document = {**readiness_document(found, required), "supervision": supervised[0][1]}
     printer = request.printer()
     printer.show(
-        {"work_dir": str(manager.work_dir.root), **document}, lambda: readiness_lines(printer, found, document)
+        {"work_dir": str(manager.work_dir.root), **document},
+        lambda: readiness_lines(printer, found, document, supervised),
     )
-    return ExitCode.OK if found.is_ready else ExitCode.FAILED
+    return with_supervision(ExitCode.OK if found.is_ready else ExitCode.FAILED, supervised)
+
+
+def with_faults(found: Readiness, faults: Mapping[str, str]) -> Readiness:
+    """Return a report in which services of which the record is damaged are missing."""
+    return dataclasses.replace(found, missing={**found.missing, **faults})
 
 
 def readiness_document(found: Readiness, required: Mapping[str, bool]) -> dict[str, Any]:
@@ -216,7 +221,9 @@ def readiness_document(found: Readiness, required: Mapping[str, bool]) -> dict[s
     }
 
 
-def readiness_lines(printer: Printer, found: Readiness, document: Mapping[str, Any]) -> list[str]:
+def readiness_lines(
+    printer: Printer, found: Readiness, document: Mapping[str, Any], supervised: Supervisions = ()
+) -> list[str]:
     """Return a report on readiness as lines."""
     if found.is_ready:
         lines = [printer.paint("The platform is ready.", "good")]
@@ -224,14 +231,18 @@ def readiness_lines(printer: Printer, found: Readiness, document: Mapping[str, A
         title = f"The platform is not ready: {count(len(found.missing), 'required service')} missing or not healthy."
         rows = list(found.missing.items())
         lines = [printer.paint(line, "bad") for line in wrapped(title, width=printer.width)]
-        lines += ["", *printer.table(("SERVICE", "WHY"), rows)]
+        lines += ["", *printer.table(("SERVICE", "WHY"), rows), ""]
+    lines += supervision_lines(printer, supervised)
     if document["problems"] or document["warnings"]:
         lines += ["", "In the way of a start:" if document["problems"] else "Worth a look before a start:"]
     for problem in document["problems"]:
-        lines += problem_lines(printer, "error", "bad", _problem(problem))
+        lines += printer.problem("error", "bad", _problem(problem))
     for warning in document["warnings"]:
-        lines += problem_lines(printer, "warning", "unsure", _problem(warning))
-    if not found.is_ready and not document["problems"]:
+        lines += printer.problem("warning", "unsure", _problem(warning))
+    if not lines[-1]:
+        lines.pop()
+    can_be_started = [why for why in found.missing.values() if " is damaged: " not in why]
+    if can_be_started and not document["problems"]:
         hint = "Nothing is in the way of a start: provisioning platform start."
         lines += ["", *wrapped(hint, width=printer.width)]
     return lines

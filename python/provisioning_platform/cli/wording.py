@@ -16,7 +16,7 @@ CODES = (
     "  2  what was given is wrong: an option, the name of a service, a file",
     "  3  prerequisites are not met: nothing installed, a port taken, another run in progress,",
     "     a service to be stopped is needed by others",
-    "  4  it holds but for services that are not required",
+    "  4  it holds but for services that are not required, or for the supervisor, which has ended",
     "  5  an update failed, and the former version is back",
     " 10  platform update --check: there is something to update",
     "130  interrupted (Ctrl-C); 143 terminated",
@@ -39,7 +39,8 @@ def block(title: str, lines: Sequence[str]) -> str:
 STATUS_KEYS = """\
 work_dir; services: a list; of each name, mode, status (running, stopped, failed, absent, ...),
 health (healthy, unhealthy, unknown), address, required, since (unix time), id, restarts, detail,
-reason, last_error, health_reason, health_duration_ms, digest, description"""
+reason, last_error, fault, health_reason, health_duration_ms, digest, description; of platform
+status also supervision: wanted, running, pid, since, problem, remedy"""
 HEALTH_KEYS = """\
 work_dir; healthy: whether it ends with 0; services: a list; of each name, health (healthy,
 unhealthy, unknown), status, reason, duration_ms, required"""
@@ -63,7 +64,7 @@ work_dir; configuration: its file, or null; valid; services: names; problems and
 each what, why, remedy, about (configuration, platform or service), required"""
 READINESS_KEYS = """\
 work_dir; ready; missing: the reason by service; problems and warnings of a start, as validate has
-them"""
+them; supervision: wanted, running, pid, since, problem, remedy"""
 MONITOR_KEYS = """\
 a document a line, for each service at first and for each change then: time (unix), service, status,
 health, reason, before (status and health, or null)"""

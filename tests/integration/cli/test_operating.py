@@ -8,8 +8,11 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 import yaml
+from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
+from ansible_collections.provisioning.platform.plugins.module_utils._settings import Settings
 
 from tests.fixtures.command import Command
 from tests.fixtures.ports import free_port
@@ -49,6 +52,33 @@ def test_services_are_stopped_and_started_with_what_they_need_and_what_needs_the
     assert sorted(platform.pids()) == ["b", "c"]
 
 
+def test_who_stops_what_other_hosts_may_need_is_warned(platform: Platform, provisioning: Command) -> None:
+    platform.start("a")
+    settings = Settings(elsewhere={"x": ["web2"]})
+    Manager(platform.folder, platform.definitions, settings).save_settings()
+    forced = provisioning("services", "stop", "a", "--force")
+    assert "nobody asked" not in forced.err
+    warned = provisioning("services", "stop", "a")
+    assert (warned.code, warned.err.partition(".")[0]) == (
+        0,
+        "warning: web2: nobody asked what runs there whether it needs what stops here",
+    )
+
+
+def test_one_damaged_file_concerns_no_other_service(platform: Platform, provisioning: Command) -> None:
+    platform.start()
+    Path(platform.folder, "services", "state", "a.json").write_text("{")
+    seen = provisioning("platform", "status", "--json")
+    assert (seen.code, seen.of("status")) == (1, dict.fromkeys("abc", "running"))
+    assert "a.json is damaged: it holds no JSON. Install again" in seen.of("fault")["a"]
+    assert "fault: " in provisioning("services", "status", "a").out
+    assert provisioning("platform", "status", "b", "c").code == 0
+    restarted = provisioning("platform", "restart", "--json")
+    assert (restarted.code, restarted.of("result")) == (1, {"a": "failed", "b": "healthy", "c": "healthy"})
+    refused = provisioning("services", "start", "a")
+    assert (refused.code, refused.err.count("Install again"), "--force" in refused.err) == (3, 1, False)
+
+
 def test_what_is_in_the_way_is_told_before_anything_is_touched(platform: Platform, provisioning: Command) -> None:
     platform.start()
     assert provisioning("platform", "stop").code == 0
@@ -76,7 +106,7 @@ def test_health_is_asked_now_and_only_what_is_not_required_may_miss(platform: Pl
     assert found.of("health") == {"a": "healthy", "b": "unknown"}
     assert provisioning("services", "health", "b").code == 1
     # A check is written down with the next start, though it touches nothing that runs.
-    platform.start("a", a=web("a", port=platform.ports["a"], health=ill))
+    platform.start("a", a=web("a", port=platform.ports["a"], health=ill, startup={"timeout": 2}))
     found = provisioning("platform", "health", "a", "--json")
     assert (found.code, found.of("health")) == (1, {"a": "unhealthy"})
     assert found.of("reason")["a"].endswith("refused the connection")

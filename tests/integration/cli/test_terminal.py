@@ -109,6 +109,27 @@ def test_a_reader_who_has_had_enough_is_no_error_and_a_full_disk_is(platform: Pl
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "redirection", "code", "said"),
+    [
+        ("--help", ">/dev/full", 1, "warning: standard output: cannot be written: No space left on device."),
+        ("--version", ">/dev/full", 1, "warning: standard output: cannot be written: No space left on device."),
+        ("platform stop --help", ">/dev/full", 1, "warning: standard output: cannot be written: No space"),
+        ("--help", "| true; exit ${PIPESTATUS[0]}", 0, ""),
+        ("services monitor", ">/dev/full", 1, "warning: standard output: cannot be written: No space"),
+        ("services monitor", ">&-", 1, "error: standard output: is closed, so nobody would see anything."),
+    ],
+)
+def test_what_nobody_can_read_ends(
+    platform: Platform, provisioning: Command, arguments: str, redirection: str, code: int, said: str
+) -> None:
+    platform.start("a")
+    line = shlex.join(provisioning.line(*arguments.split()))
+    shell = ["bash", "-c", f"{line} {redirection}"]
+    ran = subprocess.run(shell, env=provisioning.environ, capture_output=True, text=True, check=False, timeout=300)
+    assert (ran.returncode, ran.stderr[: len(said)]) == (code, said)
+
+
 def test_bash_completes_commands_options_and_names_of_services(
     platform: Platform, provisioning: Command, tmp_path: Path
 ) -> None:

@@ -166,10 +166,32 @@ def test_one_with_the_same_settings_is_left_alone_and_one_that_was_ended_can_be_
 def test_a_person_who_starts_the_platform_starts_it_too(platform):
     os.kill(platform.supervisor, signal.SIGKILL)
     until(lambda: _supervised.running(platform.layout) is None, "it is gone")
+    command = Command(platform.layout.root)
+    for words in (("platform", "status"), ("services", "readiness")):
+        looked = command(*words)
+        assert (looked.code, "supervisor: does not run" in looked.out) == (4, True), looked
     started = Command(platform.layout.root)("platform", "start")
     assert started.code == 0
     assert "supervisor: did not run and was started" in started.err
     assert _supervised.running(platform.layout) is not None
+    supervision = command("platform", "status", "--json").document["supervision"]
+    assert (supervision["running"], supervision["pid"], supervision["problem"]) == (True, platform.supervisor, "")
+
+
+def test_a_damaged_state_keeps_it_from_restarting_that_service_alone(platform):
+    path = platform.layout.state / "c.json"
+    text = path.read_text(encoding="utf-8")
+    path.with_name("c").write_text("{", encoding="utf-8")
+    path.with_name("c").rename(path)
+    until(lambda: platform.told("c")[-1] == "warning", "it says so")
+    platform.kill("c")
+    platform.kill("b")
+    until(lambda: platform.is_well("b"), "another one is restarted")
+    until(lambda: "could not be restarted" in str(platform.events()), "it says why this one is not")
+    assert "c" not in platform.processes()
+    path.with_name("c").write_text(text, encoding="utf-8")
+    path.with_name("c").rename(path)
+    until(lambda: platform.is_well("a", "b", "c"), "all well")
 
 
 def test_it_ends_when_the_installation_is_gone(tmp_path):

@@ -166,9 +166,27 @@ def test_a_damaged_state_is_an_error_with_its_path_and_the_remedy(tmp_path: Path
     store.write(ServiceState(name="a", mode="binary"))
     path = tmp_path / "services" / "state" / "a.json"
     path.write_text(text, encoding="latin-1")
-    for read in (lambda: store.read("a"), store.read_all):
-        with pytest.raises(ConfigurationError, match=rf"^{path}: is damaged: .*Remove the file; the next installation"):
-            read()
+    with pytest.raises(ConfigurationError, match=rf"^a: {path} is damaged: .*Install again: provisioning-run"):
+        store.read("a")
+
+
+def test_a_damaged_state_concerns_no_other_is_not_written_over_and_can_be_set_aside(tmp_path: Path) -> None:
+    store = StateStore(WorkDir(tmp_path))
+    for name in ("a", "b"):
+        store.write(ServiceState(name=name, mode="binary"))
+    path = tmp_path / "services" / "state" / "a.json"
+    path.write_text("{")
+    states, damaged = store.survey()
+    assert (list(states), list(damaged), list(store.read_all())) == (["b"], ["a"], ["b"])
+    store.update("a", wanted="stopped")
+    assert path.read_text() == "{"
+    aside = []
+    for _twice in range(2):
+        path.write_text("{")
+        aside.append(store.set_aside("a"))
+    assert [one.read_text() for one in aside if one] == ["{", "{"]
+    assert all(one and one.name.startswith("a.json.damaged-20") for one in aside)
+    assert (store.set_aside("a"), store.survey()[1]) == (None, {})
 
 
 def test_states_and_records_are_for_the_owner_alone_whatever_the_umask_is(tmp_path: Path) -> None:

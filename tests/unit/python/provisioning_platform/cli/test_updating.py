@@ -53,6 +53,18 @@ def test_the_exit_code_and_a_sentence_sum_up(results: list, code: ExitCode, said
     assert not found or result_lines(plain(), found)[-1] == said
 
 
+def test_what_went_back_is_told_with_the_error_and_not_with_the_change() -> None:
+    restored = Updated("web", "restored", "changed", ('image: "a:1" -> "a:2"',), "exited with 1. Last: bad flag", "")
+    lost = Updated("db", "lost", "changed", (), "exited with 1; going back failed, too: no such image", "")
+    rows = result_lines(plain(), [restored, lost])
+    assert rows[1].split(maxsplit=2)[2] == "exited with 1; the former version is back"
+    assert rows[2].split(maxsplit=2)[2] == "exited with 1; going back failed, too"
+
+
+def test_what_is_left_out_for_a_fault_is_a_failure() -> None:
+    assert verdict([Updated("web", "left out", "", error="its state is damaged")]) is ExitCode.FAILED
+
+
 def test_what_comes_and_goes_is_named() -> None:
     assert left_out({"not_installed": [], "no_longer_wanted": []}) == []
     assert left_out({"not_installed": ["a", "b"], "no_longer_wanted": ["c"]}) == [
