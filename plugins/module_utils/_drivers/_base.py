@@ -257,6 +257,10 @@ class Driver(ABC):
         """
         return None
 
+    def remedy(self, service: ServiceDefinition, reason: str) -> str:  # noqa: ARG002
+        """Return what can be done about a reason for which a service is not healthy; nothing where the usual can."""
+        return ""
+
     def ended(self, service: ServiceDefinition) -> str | None:  # noqa: ARG002
         """Say how what was started for the service has ended, though something may answer in its place.
 

@@ -22,6 +22,7 @@ from ._kubernetes_applied import AppliedServices
 from ._kubernetes_apply import Applier
 from ._kubernetes_client import Api
 from ._kubernetes_clusters import Clusters
+from ._kubernetes_rollout import remedy_for
 from ._kubernetes_workload import block
 
 if TYPE_CHECKING:
@@ -139,6 +140,10 @@ class KubernetesDriver(Driver):
             return readiness
         items, fill = self._way(service).manifests(service), self.context.secrets.fill
         return _kubernetes_checks.verify(self._api(service), check, items, readiness, service=service.name, fill=fill)
+
+    def remedy(self, service: ServiceDefinition, reason: str) -> str:
+        """Return what can be done about containers that will not run, however long they are waited for."""
+        return remedy_for(reason, service.name)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
