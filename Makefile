@@ -29,6 +29,10 @@ TEST_PACKAGES := docker.io podman runc netavark aardvark-dns busybox-static ca-c
 
 # What `make test` makes, the longest first; one more at a time than there are processors, because much of it is waiting.
 SECTIONS := integration e2e molecule sanity chaos unit lint types docs
+# Of these a test may fail because the machine stood still. One that fails is made once more, alone, and the summary says
+# so; of pytest's then only the files that failed (AGAIN is what sections.py sets).
+TIMING := integration e2e molecule chaos unit
+PYTEST = $(BIN)/python -m pytest -o cache_dir=.pytest_cache/$@ $(if $(AGAIN),-p tools.failed_files)
 
 .PHONY: help run uninstall test lint types docs site unit integration e2e chaos molecule sanity benchmark format clean \
 	image run-venv dev-venv test-packages
@@ -50,7 +54,7 @@ uninstall: ## undo `make run`; data is kept unless purge=true
 test: test-packages dev-venv ## everything below: linters, types, every test
 	@tools/python.sh >/dev/null
 	@MAKE="$(MAKE)" $(DEV_VENV)/bin/python tools/with_docker.py \
-		$(DEV_VENV)/bin/python tools/sections.py --jobs $$(($(JOBS) + 1)) $(SECTIONS)
+		$(DEV_VENV)/bin/python tools/sections.py --jobs $$(($(JOBS) + 1)) --once-more $(TIMING) -- $(SECTIONS)
 
 lint: dev-venv ## ruff, yamllint, antsibull-changelog, ansible-lint (profile production)
 	@export $(IN_DEV); failed=; \
@@ -72,16 +76,16 @@ site: dev-venv ## the pages for users and the references as a site in build/site
 	@$(IN_DEV) tools/site.sh
 
 unit: dev-venv ## unit tests
-	@$(IN_DEV) $(BIN)/python -m pytest tests/unit -n $(JOBS)
+	@$(IN_DEV) $(PYTEST) tests/unit -n $(JOBS)
 
 integration: dev-venv ## tests against real engines, servers and processes
-	@$(IN_DEV) $(BIN)/python tools/with_docker.py python -m pytest tests/integration
+	@$(IN_DEV) $(BIN)/python tools/with_docker.py $(PYTEST) tests/integration
 
 e2e: dev-venv ## whole installations
-	@$(IN_DEV) $(BIN)/python tools/with_docker.py python -m pytest tests/e2e
+	@$(IN_DEV) $(BIN)/python tools/with_docker.py $(PYTEST) tests/e2e
 
 chaos: dev-venv ## services killed at random under the supervisor; PROVISIONING_CHAOS_SECONDS=600 for long
-	@$(IN_DEV) $(BIN)/python -m pytest tests/chaos
+	@$(IN_DEV) $(PYTEST) tests/chaos
 
 molecule: test-packages dev-venv ## molecule scenarios: one for each mode, and for each container engine
 	@$(IN_DEV) $(BIN)/python tools/with_docker.py \

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""sections.py [--jobs NUMBER] TARGET...: makes the targets, several at a time, and says at the end which failed.
+"""sections.py [--jobs NUMBER] [--once-more TARGET... --] TARGET...: makes targets and says which failed.
 
-They begin in the order given; one that fails keeps no other from being made. What a target says is shown whole, under
-its heading, as soon as it has ended. An interruption is handed on to all that runs; what that has said is shown, too.
+They begin in the order given, several at a time; one that fails keeps no other from being made. What a target says is
+shown whole, under its heading, as soon as it has ended. An interruption is handed on to all that runs; what that has
+said is shown, too. Those named after --once-more are made again when they fail, each alone and with AGAIN=yes in its
+environment: what then passes did so at the second try, and the summary says that.
 """
 
 from __future__ import annotations
@@ -45,12 +47,14 @@ class Section:
     """A target that is being made, or has been.
 
     :param target: its name.
+    :param again: it has failed before.
     :param said: a file with its output.
     :param result: a word, once it has ended.
     :param seconds: how long it took.
     """
 
     target: str
+    again: bool = False
     said: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
     result: str = ""
     seconds: float = 0.0
@@ -61,6 +65,7 @@ class Section:
         self._process = subprocess.Popen(
             [os.environ.get("MAKE") or "make", "--no-print-directory", self.target],
             cwd=ROOT,
+            env={**os.environ, **({"AGAIN": "yes"} if self.again else {})},
             stdin=subprocess.DEVNULL,
             stdout=self.said,
             stderr=subprocess.STDOUT,
@@ -72,8 +77,13 @@ class Section:
         code = self._process.poll()
         self.seconds = time.monotonic() - self._began
         if code is not None:
-            self.result = "passed" if code == 0 else "FAILED"
+            self.result = "FAILED" if code else "passed at the second try" if self.again else "passed"
         return code is not None
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether it has ended well, at whatever try."""
+        return self.result.startswith("passed")
 
     def tell(self, number: signal.Signals) -> None:
         """Send a signal to it and all that it started."""
@@ -92,6 +102,7 @@ def main() -> int:
     """Make the targets of the command line; return an exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2, help="how many are made at a time")
+    parser.add_argument("--once-more", nargs="+", default=[], metavar="TARGET", help="what is made again when it fails")
     parser.add_argument("targets", nargs="+", metavar="TARGET")
     arguments = parser.parse_args()
     interruptions = Interruptions()
@@ -99,25 +110,34 @@ def main() -> int:
     running: list[Section] = []
     try:
         _make(arguments.targets, max(1, arguments.jobs), running, ended, interruptions)
+        failed = [one for one in ended if one.result == "FAILED" and one.target in arguments.once_more]
+        ended = [one for one in ended if one not in failed]
+        _make([one.target for one in failed], 1, running, ended, interruptions, again=True)
     finally:  # also when nobody reads what we print any more
         _end(running)
     for section in running:
         section.result = "interrupted"
         section.show()
-    failed = _summarize([*ended, *running], arguments.targets)
-    return 128 + interruptions.number if interruptions.number else failed
+    code = _summarize([*ended, *running], arguments.targets)
+    return 128 + interruptions.number if interruptions.number else code
 
 
 def _make(
-    targets: list[str], jobs: int, running: list[Section], ended: list[Section], interruptions: Interruptions
+    targets: list[str],
+    jobs: int,
+    running: list[Section],
+    ended: list[Section],
+    interruptions: Interruptions,
+    *,
+    again: bool = False,
 ) -> None:
     """Make the targets until all are made or a signal has come."""
     waiting = list(targets)
     last_sign = time.monotonic()
     while (waiting or running) and not interruptions.number:
         if waiting and len(running) < jobs:
-            running.append(Section(waiting.pop(0)))
-            print(f"-- {running[-1].target} begins", flush=True)
+            running.append(Section(waiting.pop(0), again))
+            print(f"-- {running[-1].target} begins{' again' if again else ''}", flush=True)
             continue
         time.sleep(_PAUSE)
         for section in [section for section in running if section.has_ended()]:
@@ -145,8 +165,8 @@ def _end(sections: list[Section]) -> None:
 def _summarize(sections: list[Section], targets: list[str]) -> int:
     print("\n======== summary ========")
     for section in sorted(sections, key=lambda one: targets.index(one.target)):
-        print(f"{section.target:<12} {section.result:<11} {section.seconds:4.0f} s")
-    failed = [target for target in targets if any(one.target == target and one.result != "passed" for one in sections)]
+        print(f"{section.target:<12} {section.result:<11} {section.seconds:6.0f} s")
+    failed = [target for target in targets if any(one.target == target and not one.has_passed for one in sections)]
     if failed:
         print(
             f"Failed: {' '.join(failed)}. See above, under the heading of that name; `make {failed[0]}` runs it alone."

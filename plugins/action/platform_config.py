@@ -102,7 +102,6 @@ def result_of(platform: Platform) -> dict[str, Any]:
         "installation_id": config.installation_id,
         "fail_fast": config.fail_fast,
         "cleanup_on_failure": config.cleanup_on_failure,
-        "provisioning_path": config.provisioning_path,
         "auto_generate_secrets": config.deployment.auto_generate_secrets,
         "supervise": config.deployment.supervise,
         "metrics": asdict(config.deployment.metrics) if config.deployment.metrics else {},

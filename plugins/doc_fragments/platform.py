@@ -48,6 +48,9 @@ options:
     description: What people and programs do with the platform, by name, each with the services that it C(requires).
     type: dict
     default: {}
+  provisioning_path:
+    description: The command that operations call.
+    type: str
   installation_id:
     description: Id of the installation on whose behalf this is done; it is written to the audit log.
     type: str

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from . import _events as events
 from ._drivers._base import ABSENT, Driver, Observation
-from ._errors import Problem, ProvisioningError
+from ._errors import CancelledRun, Problem, ProvisioningError
 from ._events import Emitter
 from ._graph import critical_lengths, dependencies_of, dependents_of, reachable, tasks
 from ._health import HealthResult
@@ -190,6 +190,8 @@ class _Run:
             observation = self._bring_up(name)
             reached("started")
             self._follow_up(name, observation, reached, begin)
+        except CancelledRun as error:
+            self.results.cancel(name, f"{error.problems[0].why}: ")
         except (ProvisioningError, OSError) as error:
             self.results.fail(name, error, begin)
 

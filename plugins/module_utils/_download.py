@@ -8,11 +8,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-import tarfile
 import tempfile
-import urllib.error
-import urllib.request
-import zipfile
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -125,6 +121,8 @@ def _receive(download: Download, output: IO[bytes], service: str) -> None:
 
 
 def _open(download: Download, service: str) -> IO[bytes]:
+    import urllib.request
+
     # What this host itself serves is asked for directly, whatever proxy is set for the rest.
     proxies = [urllib.request.ProxyHandler({})] if urlsplit(download.url).hostname in _LOOPBACK else []
     try:
@@ -142,11 +140,16 @@ def _read(answer: IO[bytes], download: Download, service: str) -> bytes:
 
 
 def _unfetched(download: Download, service: str, error: Exception) -> DriverError:
+    import urllib.error
+
     reason = str(error) if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", None) or error
     return _fault(service, f"{download.url} cannot be fetched: {reason}", "Check the URL and the network.")
 
 
 def _install(download: Download, source: Path, target: Path, service: str) -> None:
+    import tarfile
+    import zipfile
+
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     staged = Path(name)
     try:
@@ -171,6 +174,9 @@ def _install(download: Download, source: Path, target: Path, service: str) -> No
 
 
 def _extract(archive: Path, member: str, output: IO[bytes]) -> None:
+    import tarfile
+    import zipfile
+
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed, packed.open(member) as stream:
             shutil.copyfileobj(stream, output)

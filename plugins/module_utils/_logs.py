@@ -10,10 +10,8 @@ append, go on at the end and notice nothing.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
-import gzip
 import os
 import re
 import time
@@ -262,6 +260,8 @@ def _pieces(descriptor: int, start: int, end: int) -> Iterator[bytes]:
 
 def _pieces_of(rotated: Path) -> Iterator[bytes]:
     """Yield the content of a rotated file, which may be larger than memory."""
+    import gzip
+
     with gzip.open(rotated) if rotated.suffix == _PACKED else rotated.open("rb") as stream:
         while data := stream.read(_PIECE):
             yield data
@@ -332,6 +332,8 @@ def _copy(descriptor: int, start: int, end: int, target: Path, *, compress: bool
 def _stream(raw: BinaryIO, compress: bool) -> contextlib.AbstractContextManager[BinaryIO]:
     if not compress:
         return contextlib.nullcontext(raw)
+    import gzip
+
     # The lowest level: readers wait meanwhile, and a process that writes at full speed goes on writing.
     return cast("BinaryIO", gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0))
 
@@ -351,6 +353,8 @@ def _make_sure_it_can_punch(descriptor: int) -> None:
     :raises OSError: it cannot.
     """
     if not _fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, 0, _BLOCK):
+        import ctypes
+
         code = ctypes.get_errno()
         raise OSError(code, f"the log cannot be shortened: {os.strerror(code)}")
 
@@ -362,6 +366,8 @@ def _discard(descriptor: int, end: int) -> None:
 
 
 def _fallocate(descriptor: int, mode: int, offset: int, length: int) -> bool:
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
     return bool(libc.fallocate(descriptor, mode, offset, length) == 0)

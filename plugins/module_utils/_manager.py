@@ -20,7 +20,7 @@ from ._checks import Checks
 from ._config_files import file_digest
 from ._converge import Options, Outcome
 from ._drivers._base import ABSENT, Context, Driver, LogLine, Observation
-from ._drivers._registry import drivers_for, preview_all, render_all
+from ._drivers._registry import drivers_for, observe_all, preview_all, render_all
 from ._errors import DriverError, PrerequisiteError, Problem, os_problem, raise_if_any
 from ._events import Emitter, Sink
 from ._goals import NOBODY, Needs, goals_for
@@ -64,6 +64,7 @@ class Manager:
         self._states = StateStore(self.work_dir)
         self._notes = Notes(self._states, self._services, self.settings)
         self._emit = Emitter(AuditLog(self.work_dir.audit, run=run), *sinks)
+        self._cancelled = threading.Event()
         secrets = SecretStore(self.work_dir.secrets)
         self._context = Context(
             work_dir=self.work_dir,
@@ -74,6 +75,7 @@ class Manager:
             env=self.settings.env,
             files={name: _config_digest(service, secrets) for name, service in services.items() if service.config},
             notify=self._emit,
+            is_cancelled=self._is_cancelled,
         )
         self._drivers: dict[str, Driver] = drivers_for(services.values(), self._context)
         self._checks = Checks(self._services, self._drivers, self._emit)
@@ -124,17 +126,7 @@ class Manager:
 
     def observe(self, names: Collection[str] | None = None) -> tuple[dict[str, Observation], dict[str, Problem]]:
         """Return what each service is, and the problem of each mode that cannot be asked."""
-        observed: dict[str, Observation] = {}
-        unreachable: dict[str, Problem] = {}
-        for mode, driver in self._drivers.items():
-            wanted = [s for s in self._chosen(names) if s.mode == mode]
-            if not wanted:
-                continue
-            try:
-                observed |= driver.observe(wanted)
-            except DriverError as error:
-                unreachable[mode] = error.problems[0]
-        return observed, unreachable
+        return observe_all(self._drivers, self._chosen(names))
 
     def is_running(self, name: str) -> bool:
         """Whether the service runs.
@@ -340,6 +332,7 @@ class Manager:
             self._take_away(decided, renew or {})
             self._notes.definitions(decided)
             self.rotate_logs()
+            self._cancelled = given.cancelled
             outcomes = _converge.converge(
                 self._services,
                 {name: action for name, action in decided.actions.items() if name not in skip},
@@ -392,6 +385,9 @@ class Manager:
         """Look once for what services that are to be started need of other hosts; those that miss something."""
         coming = [name for name, action in decided.actions.items() if action.is_change and action.digest]
         return self._checks.elsewhere([self._services[name] for name in coming])
+
+    def _is_cancelled(self) -> bool:
+        return self._cancelled.is_set()
 
     def _refuse_blocked(self, decided: Plan, goals: Mapping[str, Goal], options: Options) -> None:
         """Fail before anything is touched, where it is known that what is asked for cannot be had."""

@@ -8,7 +8,7 @@ from which a query makes an age that is right at any moment; durations are secon
 
 from __future__ import annotations
 
-import platform
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, get_args
@@ -154,7 +154,7 @@ def render_for_file(snapshot: Snapshot) -> str:
 
 def of_publisher(name: str, version: str, started_at: float | None) -> Iterable[Metric]:
     """Yield what is told of the program that publishes."""
-    build = {"service": name, "version": version, "python": platform.python_version()}
+    build = {"service": name, "version": version, "python": sys.version.split(maxsplit=1)[0]}
     yield gauge("provisioning_build_info", "What is running.", [(build, 1)])
     yield gauge("process_start_time_seconds", "Unix time of the start.", _known([({}, started_at)]))
 

@@ -31,6 +31,7 @@ PLATFORM_ARGUMENTS: dict[str, dict[str, Any]] = {
     "elsewhere": {"type": "dict", "default": {}},
     "rounds": {"type": "int", "default": 1},
     "operations": {"type": "dict", "default": {}},
+    "provisioning_path": {"type": "str"},
     "installation_id": {"type": "str", "default": ""},
 }
 
@@ -122,4 +123,5 @@ def settings_of(module: Module) -> Settings:
             name: build(Operation, document, path=f"operations.{name}")
             for name, document in module.params["operations"].items()
         },
+        provisioning_path=module.params["provisioning_path"],
     )

@@ -58,6 +58,16 @@ class Report:
         }
 
 
+def executable(command: str) -> str | None:
+    """Return the path of a command, which may be a name in PATH or begin with ``~/``; nothing where there is none."""
+    return shutil.which(Path(command).expanduser())
+
+
+def not_executable(command: str) -> Problem:
+    """Return the problem that the command that operations call is not there."""
+    return Problem("provisioning_path", f"{command} is not an executable", "Correct it or leave it out.")
+
+
 def preflight(
     services: Services,
     drivers: Mapping[str, Driver],
@@ -81,10 +91,8 @@ def preflight(
     report = Report()
     if work_dir is not None:
         report.platform += check_work_dir(work_dir)
-    if provisioning_path is not None and shutil.which(Path(provisioning_path).expanduser()) is None:
-        report.platform.append(
-            Problem("provisioning_path", f"{provisioning_path} is not an executable", "Correct it or leave it out.")
-        )
+    if provisioning_path is not None and executable(provisioning_path) is None:
+        report.platform.append(not_executable(provisioning_path))
     chosen = [services[name] for name in (services if names is None else names)]
     report.warnings += check_memory(chosen)
     for service in chosen:

@@ -23,6 +23,7 @@ from ._wait import last_words
 
 #: How far a service had come that was started when the run was stopped.
 NOT_AWAITED = "started, but not waited for: "
+_NOT_BEGUN = "not begun: "
 
 
 class Results:
@@ -124,7 +125,7 @@ class Results:
         if name in self.by_name:
             return
         if self.is_stopped() or not because:
-            self.cancel(name, "not begun: ")
+            self.cancel(name, _NOT_BEGUN)
             return
         need = next(iter(because))
         self.skip(name, self._lost(need), self.by_name[need].remedy if need in self.by_name else "")
@@ -140,7 +141,7 @@ class Results:
             if need in self.by_name and self.by_name[need].result in ("failed", "skipped")
         ]
         why = lost[0] if lost else "another service failed" if self._tripped else "the run was cancelled"
-        was_touched = how_far == NOT_AWAITED and self._actions[name].is_change
+        was_touched = how_far != _NOT_BEGUN and self._actions[name].is_change
         self.by_name[name] = Outcome(name, "cancelled", how_far + why, changed=was_touched)
         required = self._services[name].required
         self.tell(events.SERVICE_SKIPPED, service=name, reason=how_far + why, required=required)

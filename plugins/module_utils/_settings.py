@@ -35,6 +35,7 @@ class Settings:
     :param elsewhere: hosts of the platform's services that are not on this one, by service.
     :param rounds: in how many rounds the platform's hosts start their services.
     :param operations: what is done with the platform, by name, and what it takes.
+    :param provisioning_path: the command that operations call; ``~/`` is the home of whoever calls it.
     """
 
     project: str = "provisioning"
@@ -44,6 +45,7 @@ class Settings:
     elsewhere: dict[str, list[str]] = field(default_factory=dict)
     rounds: int = 1
     operations: dict[str, Operation] = field(default_factory=dict)
+    provisioning_path: str | None = None
 
 
 def read_settings(layout: WorkDir) -> Settings:

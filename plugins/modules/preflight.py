@@ -22,9 +22,6 @@ options:
     description: Whether the problem of a required service fails the check. A problem of the host always does.
     type: bool
     default: true
-  provisioning_path:
-    description: The command that operations call; it must be there.
-    type: str
 extends_documentation_fragment:
   - provisioning.platform.platform
 attributes:
@@ -86,14 +83,13 @@ ARGUMENTS: dict[str, Any] = {
     **PLATFORM_ARGUMENTS,
     "names": {"type": "list", "elements": "str"},
     "fail_fast": {"type": "bool", "default": True},
-    "provisioning_path": {"type": "str"},
 }
 
 
 def work(module: Module) -> dict[str, Any]:
     """Look, and fail when something required cannot run."""
     manager = manager_of(module)
-    report = manager.preflight(module.params["names"], provisioning_path=module.params["provisioning_path"])
+    report = manager.preflight(module.params["names"], provisioning_path=manager.settings.provisioning_path)
     for warning in report.warnings:
         module.warn(str(warning))
     unavailable = {name: vars(problem) for name, problem in report.unavailable().items()}

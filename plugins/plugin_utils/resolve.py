@@ -81,6 +81,7 @@ class Platform:
             "elsewhere": self.elsewhere,
             "rounds": self.rounds,
             "operations": to_dict(self.operations, sparse=True),
+            "provisioning_path": self.config.provisioning_path,
         }
 
 

@@ -89,6 +89,7 @@ class Context:
     :param secrets: the host's secrets.
     :param files: digest of each service's configuration files, by service.
     :param notify: called with an event kind, ``service=`` and data when something worth telling happens on the way.
+    :param is_cancelled: whether the run that is going on is to stop; whoever waits long for others asks now and then.
     """
 
     work_dir: WorkDir
@@ -99,6 +100,7 @@ class Context:
     env: Mapping[str, Scalar] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     notify: Notify = lambda *args, **data: None
+    is_cancelled: Callable[[], bool] = lambda: False
 
     @property
     def network(self) -> str:
@@ -195,6 +197,7 @@ class Driver(ABC):
         :param observation: what it was when the plan was made.
         :param digest: to be kept with the process or container.
         :raises DriverError: it cannot be started.
+        :raises CancelledRun: it was on its way, and taken back when the run was to stop.
         """
 
     @abstractmethod

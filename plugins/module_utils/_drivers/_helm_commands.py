@@ -27,6 +27,7 @@ _MARK = re.compile(r"^provisioning: project (?P<project>\S+), service (?P<servic
 _ROLLBACK = re.compile(r"^Rollback to (?P<revision>\d+)$")
 _FRACTION = re.compile(r"\.(\d+)")
 _PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+_COMING = ("pending-install", "pending-upgrade")
 _GOOD = ("deployed", "superseded")
 
 
@@ -59,6 +60,11 @@ class Revision:
     def is_pending(self) -> bool:
         """Whether an operation on it has begun and not ended."""
         return self.status in _PENDING
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether it is being brought up, and not what came before it brought back."""
+        return self.status in _COMING
 
     @property
     def was_good(self) -> bool:
@@ -102,8 +108,11 @@ def release_of(service: ServiceDefinition) -> str:
     return chart_of(service).release or service.name
 
 
-def upgrade(service: ServiceDefinition, mark: Mark, dialect: Dialect) -> list[str]:
-    """Return the words that install a release or bring it up to date, and undo that when it fails."""
+def upgrade(service: ServiceDefinition, mark: Mark, dialect: Dialect, *, undoes: bool = True) -> list[str]:
+    """Return the words that install a release or bring it up to date, and undo that when it fails.
+
+    :param undoes: False where what there was is not worth waiting for: it would have to become ready again.
+    """
     block = _block(service)
     return [
         "upgrade",
@@ -114,7 +123,7 @@ def upgrade(service: ServiceDefinition, mark: Mark, dialect: Dialect) -> list[st
         *FROM_STDIN,
         "--wait",
         *_timeout(service.startup.timeout),
-        dialect.rollback_on_failure,
+        *([dialect.rollback_on_failure] if undoes else []),
         *(dialect.force_conflicts if block.force_conflicts else []),
         *("--description", str(mark)),
         *_cluster(block),
@@ -141,9 +150,14 @@ def manifest(service: ServiceDefinition) -> list[str]:
     return ["get", "manifest", release_of(service), *_cluster(_block(service))]
 
 
-def rollback(service: ServiceDefinition, revision: int) -> list[str]:
+def hooks(service: ServiceDefinition) -> list[str]:
+    """Return the words that show what a release makes on the way."""
+    return ["get", "hooks", release_of(service), *_cluster(_block(service))]
+
+
+def rollback(service: ServiceDefinition, revision: int, *, waits: bool = True) -> list[str]:
     """Return the words that go back to a revision."""
-    wait = ["--wait", *_timeout(service.startup.timeout)]
+    wait = [*(["--wait"] if waits else []), *_timeout(service.startup.timeout)]
     return ["rollback", release_of(service), str(revision), *wait, *_cluster(_block(service))]
 
 
@@ -187,6 +201,28 @@ def mark_of(revision: Revision, revisions: Sequence[Revision]) -> Mark | None:
     back = _ROLLBACK.match(revision.description)
     earlier = [item for item in revisions if back and item.number == int(back["revision"]) < revision.number]
     return mark_of(earlier[0], revisions) if earlier else None
+
+
+def last_good(revisions: Sequence[Revision], *, but: Mark) -> Revision | None:
+    """Return the newest revision that can be gone back to; none that is the same as what has just failed."""
+    good = [item for item in revisions if item.was_good and mark_of(item, revisions) != but]
+    return good[-1] if good else None
+
+
+def became(before: Sequence[Revision], now: Sequence[Revision]) -> str:
+    """Say what has become of a release that was not brought up.
+
+    :param before: its revisions before Helm began.
+    :param now: those that there are, none of them pending.
+    """
+    if not now or now[-1].status == "uninstalled":
+        return "nothing of the release is left"
+    if before and before[-1].number == now[-1].number:
+        return "the release is as it was"
+    back = _ROLLBACK.match(now[-1].description)
+    if back is not None and now[-1].status == "deployed":
+        return f"the release was rolled back to revision {back['revision']}"
+    return f"the release was left {now[-1].status} (revision {now[-1].number})"
 
 
 def error_line(stderr: str) -> str:
@@ -233,6 +269,7 @@ _REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("name unknown",), "Correct kubernetes.chart.chart or version: there is no such one."),
     (("manifest unknown",), "Correct kubernetes.chart.chart or version: there is no such one."),
     (("fetchreference", "not found"), "Correct kubernetes.chart.chart or version: there is no such one."),
+    ((": not found",), "Correct kubernetes.chart.chart or version: there is no such one."),
     (("connection refused",), "See that it runs, and can be reached from that host."),
     (("timed out",), "See what is not ready with kubectl get events, or set a longer startup.timeout."),
     (("deadline exceeded",), "See what is not ready with kubectl get events, or set a longer startup.timeout."),

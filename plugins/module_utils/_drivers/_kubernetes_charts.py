@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from .._errors import DriverError, PrerequisiteError, Problem
@@ -19,11 +19,11 @@ from ._kubernetes_logs import read_logs
 from ._kubernetes_manifests import own_namespace
 from ._kubernetes_objects import WORKLOADS, Manifest, key_of, placed
 from ._kubernetes_observe import Found, explained, worst
+from ._kubernetes_onlooker import Onlooker, Trouble, seen
 from ._kubernetes_workload import block
 from .helm import HelmReleases
 
 _MADE = (("apps/v1", "ReplicaSet"), ("v1", "Pod"))
-_LOOK_SECONDS = 2.0
 _LINES = 5
 
 
@@ -108,7 +108,7 @@ class ChartServices(OnClusters):
 
         :raises DriverError: the cluster does not answer, or refuses.
         """
-        return placed([item for item in self._releases.objects(service) if item.get("kind")], block(service).namespace)
+        return self._manifests(service)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
@@ -143,35 +143,54 @@ class ChartServices(OnClusters):
         return Applier(self._api(service), service.name, fill=lambda value: value, clock=self._clock)
 
     def _installed(self, service: ServiceDefinition, observation: Observation, digest: str) -> Observation:
-        """Have Helm do it, and look on meanwhile: it takes back what fails, and with it all that says why."""
-        seen: list[str] = []
-        done = threading.Event()
-        onlooker = threading.Thread(target=self._look_on, args=(service, seen, done), daemon=True)
-        onlooker.start()
+        """Have Helm do it, and look on meanwhile: it waits for what is lost, and takes back what says why."""
+        there = self._found(service, hooks=True)
+        if observation.status == "failed" and observation.digest == digest:
+            applier = self._applier(service)
+            for item in there.workloads():  # for Helm nothing has changed, so it would wait for the same pods
+                applier.restart(item)
+        look, explain = partial(self._coming, service, {}), partial(self._explained, service)
+        onlooker = Onlooker(look, seen(there.items), explain, clock=self._clock)
+
+        def hopeless() -> Problem | None:
+            if not onlooker.is_hopeless:
+                return None
+            remedy = f"Correct what it asks for: kubernetes.chart.values of {service.name}, or the chart."
+            return Problem(service.name, onlooker.last, remedy)
+
         try:
-            return self._releases.start(service, observation, digest)
+            with onlooker:
+                return self._releases.start(service, observation, digest, hopeless=hopeless)
         except DriverError as error:
             first, *others = error.problems
-            why = f"{first.why}; before that: {seen[-1]}" if seen else first.why
+            if not onlooker.last or onlooker.is_hopeless:
+                raise
+            why = f"{first.why}; before that: {onlooker.last}"
             raise DriverError(Problem(first.what, why, first.remedy), *others) from None
-        finally:
-            done.set()
-            onlooker.join(_LOOK_SECONDS)
 
-    def _look_on(self, service: ServiceDefinition, seen: list[str], done: threading.Event) -> None:
-        """Note what is wrong with a service's pods as long as somebody else waits for them."""
-        while not done.wait(_LOOK_SECONDS):
-            try:
-                found = self._found(service)
-                progress, _speaker = worst(found.items, found, self._clock())
-                if progress.status == "failed":
-                    failed = Observation("failed", detail=progress.detail)
-                    told = explained(self._api(service), service.name, failed, found).detail
-                    lines = [line.text for line in read_logs(self._api(service), found.pods, service.name, tail=_LINES)]
-                    words = f"; its last words: {' / '.join(lines)}" if lines else ""
-                    seen.append(self._context.secrets.masked(f"{told}{words}"))
-            except (DriverError, PrerequisiteError):  # it is not there yet, or not any more
-                continue
+    def _coming(self, service: ServiceDefinition, known: dict[int, list[Manifest]]) -> Found | None:
+        """Return what there is of the revision that Helm is bringing up; None where it does not.
+
+        :param known: what each revision that was seen consists of.
+        """
+        number = self._releases.in_progress(service)
+        if number is None:
+            return None
+        if number not in known:
+            known[number] = self._manifests(service, hooks=True)
+        return self._found_of(service, known[number])
+
+    def _explained(self, service: ServiceDefinition, wrong: Trouble) -> str:
+        """Add to what is wrong with a service what the cluster warns of and its pods have said last."""
+        api = self._api(service)
+        failed, found = Observation("failed", detail=wrong.text), Found(pods=[dict(pod) for pod in wrong.pods])
+        told = explained(api, service.name, failed, found).detail
+        try:
+            lines = [line.text for line in read_logs(api, wrong.pods, service.name, tail=_LINES)]
+        except DriverError:  # they have gone meanwhile, or their logs may not be read
+            lines = []
+        words = f"; its last words: {' / '.join(lines)}" if lines else ""
+        return self._context.secrets.masked(f"{told}{words}")
 
     def _found_at(
         self, place: ServiceDefinition, charts: Mapping[str, ServiceDefinition]
@@ -199,11 +218,18 @@ class ChartServices(OnClusters):
         )
         return explained(self._api(service), service.name, seen, found)
 
-    def _found(self, service: ServiceDefinition) -> Found:
+    def _manifests(self, service: ServiceDefinition, *, hooks: bool = False) -> list[Manifest]:
+        items = [item for item in self._releases.objects(service, hooks=hooks) if item.get("kind")]
+        return placed(items, block(service).namespace)
+
+    def _found(self, service: ServiceDefinition, *, hooks: bool = False) -> Found:
+        return self._found_of(service, self._manifests(service, hooks=hooks))
+
+    def _found_of(self, service: ServiceDefinition, manifests: Sequence[Manifest]) -> Found:
         """Return the workloads of a release as they are, with the pods that they choose."""
         api, applier = self._api(service), self._applier(service)
         found = Found()
-        for wanted in self.manifests(service):
+        for wanted in manifests:
             item = applier.read(wanted) if wanted["kind"] in WORKLOADS else None
             if item is None:
                 continue

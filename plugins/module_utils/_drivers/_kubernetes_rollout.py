@@ -32,6 +32,8 @@ UNSCHEDULABLE_SECONDS = 5.0
 #: What a pod's place may wait for, and then gets.
 _PASSING = ("unbound immediate PersistentVolumeClaims", "persistentvolumeclaim", "waiting for first consumer")
 _REVISION = "deployment.kubernetes.io/revision"
+#: Kinds that say up to which change of theirs the cluster has come.
+_OBSERVED = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
 _GENERATION = "deprecated.daemonset.template.generation"  # there is no other way to tell which pods are of now
 
 Item = Mapping[str, Any]
@@ -63,8 +65,8 @@ def progress_of(item: Item, pods: Sequence[Item] = (), *, now: float = 0.0) -> P
     if rule is None:
         return READY
     progress = rule(item)
-    if progress.status != "starting":
-        return progress
+    if progress.status != "starting" or (item["kind"] in _OBSERVED and _is_unseen(item)):
+        return progress  # until the cluster has begun, its pods are those of what it was before
     for pod in pods:
         trouble = trouble_of(pod, now=now)
         if trouble is not None:

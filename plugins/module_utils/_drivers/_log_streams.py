@@ -5,20 +5,27 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import heapq
 import queue
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from .._errors import ProvisioningError
 from ._base import LogLine
 
 Source = Callable[[], Iterator[LogLine]]
 
-_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d) ")
+_ENGINES_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d) ")
+
+#: A time near the beginning of a line, as most programs write it: in brackets, quotes, after a key, or bare.
+_STAMP = re.compile(
+    r"(?P<date>\d{4}[-/]\d\d[-/]\d\d)[T ](?P<time>\d\d:\d\d:\d\d)(?P<part>[.,]\d+)?\s?(?P<zone>Z|[+-]\d\d:?\d\d)?"
+)
+_WITHIN = 60
 
 
 def together(sources: Sequence[Source], *, follow: bool, tail: int | None) -> Iterator[LogLine]:
@@ -37,7 +44,7 @@ def together(sources: Sequence[Source], *, follow: bool, tail: int | None) -> It
 
 def split_stamp(data: bytes) -> tuple[float | None, bytes]:
     """Take the time off the beginning of what was written, as engines and clusters put it there."""
-    match = _STAMP.match(data)
+    match = _ENGINES_STAMP.match(data)
     if match is None:
         return None, data
     zone = "+00:00" if match[3] == b"Z" else match[3].decode()
@@ -48,6 +55,30 @@ def split_stamp(data: bytes) -> tuple[float | None, bytes]:
 def decoded(line: bytes) -> str:
     """Return a line as text, without what a terminal adds to its end."""
     return line.removesuffix(b"\r").decode(errors="replace")
+
+
+def dated(lines: Iterable[LogLine]) -> Iterator[LogLine]:
+    """Give lines the time that stands in them, or that of the line before, where the mode knows none."""
+    last: float | None = None
+    for line in lines:
+        moment = line.time if line.time is not None else stamp_of(line.text)
+        # What is merged must not run backwards: two writers of one log may overtake each other.
+        last = moment if last is None or (moment is not None and moment > last) else last
+        yield dataclasses.replace(line, time=last)
+
+
+def stamp_of(line: str) -> float | None:
+    """Return the time that a line begins with, unix time in seconds; local time where it names no zone."""
+    match = _STAMP.search(line[: _WITHIN + 35])
+    if match is None or match.start() > _WITHIN:
+        return None
+    zone = (match["zone"] or "").replace("Z", "+00:00")
+    fraction = float("0." + match["part"][1:]) if match["part"] else 0.0
+    try:
+        found = datetime.fromisoformat(f"{match['date'].replace('/', '-')}T{match['time']}{zone}")
+        return (found + timedelta(seconds=fraction)).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 class _Together:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .._errors import DriverError, Problem, ProvisioningError
 from .._model import ServiceDefinition
-from ._base import Context, Driver
+from ._base import Context, Driver, Observation
 
 
 def _binary(context: Context) -> Driver:
@@ -58,6 +59,28 @@ DRIVERS: dict[str, Callable[[Context], Driver]] = {
 def drivers_for(services: Iterable[ServiceDefinition], context: Context) -> dict[str, Driver]:
     """Return one driver for each mode that the services use and that exists."""
     return {mode: DRIVERS[mode](context) for mode in {service.mode for service in services} if mode in DRIVERS}
+
+
+def observe_all(
+    drivers: Mapping[str, Driver], services: Iterable[ServiceDefinition]
+) -> tuple[dict[str, Observation], dict[str, Problem]]:
+    """Return what each service is, and the problem of each mode that cannot be asked; all modes are asked at once."""
+    chosen = list(services)
+    wanted = {mode: mine for mode in drivers if (mine := [service for service in chosen if service.mode == mode])}
+
+    def look(mode: str) -> dict[str, Observation] | Problem:
+        try:
+            return drivers[mode].observe(wanted[mode])
+        except DriverError as error:
+            return error.problems[0]
+
+    if len(wanted) < 2:
+        found = {mode: look(mode) for mode in wanted}
+    else:
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            found = dict(zip(wanted, pool.map(look, wanted), strict=True))
+    observed = {name: seen for one in found.values() if not isinstance(one, Problem) for name, seen in one.items()}
+    return observed, {mode: one for mode, one in found.items() if isinstance(one, Problem)}
 
 
 def render_all(

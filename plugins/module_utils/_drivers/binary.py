@@ -11,6 +11,7 @@ import resource
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .._state import PidRecord, PidStore
 from . import _launch, _marks, _sessions
 from ._base import ABSENT, Context, Driver, LogLine, Observation
 from ._binary_words import argument_problems, early_end, ending, missing, signal_problems, stop_signal
+from ._log_streams import dated, together
 from ._marks import Search
 from ._sessions import Session
 
@@ -142,14 +144,17 @@ class BinaryDriver(Driver):
             _download.remove(download, self.context.work_dir.bin)
 
     def logs(self, service: ServiceDefinition, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
-        """Yield the output of the first replica, oldest first; following ends when the service does."""
-        path = self._log(service.name, 1)
-        if follow:
-            lines = _logs.follow_lines(path, tail=tail, ended=lambda: not self._is_up(service))
-        else:
-            lines = _logs.tail_lines(path, tail)
-        for text in lines:
-            yield LogLine(service.name, text)
+        """Yield the output of all replicas together, oldest first; following ends when the service does."""
+
+        def lines(path: Path) -> Iterator[LogLine]:
+            if follow:
+                texts = _logs.follow_lines(path, tail=tail, ended=lambda: not self._is_up(service))
+            else:
+                texts = _logs.tail_lines(path, tail)
+            return dated(LogLine(service.name, text) for text in texts)
+
+        paths = [self._log(service.name, replica) for replica in range(1, _block(service).replicas + 1)]
+        return together([partial(lines, path) for path in paths], follow=follow, tail=tail)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

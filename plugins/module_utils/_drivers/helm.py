@@ -18,13 +18,23 @@ from pathlib import Path
 from typing import Any
 
 from .._build import to_dict
-from .._errors import ConfigurationError, DriverError, PrerequisiteError, Problem, os_problem
+from .._errors import (
+    CancelledRun,
+    ConfigurationError,
+    DriverError,
+    PrerequisiteError,
+    Problem,
+    ProvisioningError,
+    os_problem,
+)
 from .._events import SERVICE_WARNING
 from .._model import KubernetesDeployment, ServiceDefinition
 from . import _helm_commands as commands
+from . import _helm_process as process
 from ._base import ABSENT, Context, Observation
 from ._helm_commands import Dialect, Mark, Revision
 from ._helm_manifest import masked_manifest
+from ._helm_process import Ended
 from ._launch import search_path
 
 #: A pending revision may be another helm at work; it is given this long, in seconds, before it counts as left behind.
@@ -33,6 +43,7 @@ _POLL = 1.0
 #: Seconds beyond Helm's own timeout, of which each of its steps has one, after which it is killed.
 _GRACE = 60.0
 _NOT_FOUND = "release: not found"
+_AGAIN = "Start it again when it is wanted."
 
 
 class HelmReleases:
@@ -59,7 +70,7 @@ class HelmReleases:
     def check(self, service: ServiceDefinition) -> list[Problem]:
         """Return what keeps a chart from being installed: helm, chart, values, the cluster, a foreign release."""
         try:
-            self._spoken(service.name)
+            self.dialect(service.name)
             self._run(service, commands.template(service), values=self._values(service, strict=False))
             self._refuse_foreign(service, self.history(service))
         except (DriverError, PrerequisiteError) as error:
@@ -74,6 +85,20 @@ class HelmReleases:
         """
         return {service.name: self._observation(service, self.history(service)) for service in services}
 
+    def dialect(self, service: str) -> Dialect:
+        """Return how the helm that is here is spoken to.
+
+        :raises PrerequisiteError: there is none, or one of a version that is not known.
+        """
+        if self._dialect is None:
+            done = self._call(["version", "--template", "{{.Version}}"], timeout=_GRACE, service=service)
+            self._dialect = commands.dialect_of(done.stdout) if done.code == 0 else None
+            if self._dialect is None:
+                said = done.stdout.strip() or commands.error_line(done.stderr)
+                why = f"the helm that was found is neither of version 3 nor 4: {said}"
+                raise PrerequisiteError(Problem(service, why, "Install one of these."))
+        return self._dialect
+
     def history(self, service: ServiceDefinition) -> list[Revision]:
         """Return the revisions of a service's release, oldest first; none where there is no release.
 
@@ -81,7 +106,7 @@ class HelmReleases:
         :raises PrerequisiteError: there is no helm.
         """
         done = self._call(commands.history(service), timeout=_GRACE, service=service.name)
-        if done.returncode == 0:
+        if done.code == 0:
             return commands.read_history(done.stdout, service.name)
         if _NOT_FOUND in done.stderr:
             return []
@@ -131,9 +156,10 @@ class HelmReleases:
         before, after = (masked_manifest(self._context.secrets.masked(text)) for text in (present, wanted))
         return "".join(f"{line}\n" for line in before), "".join(f"{line}\n" for line in after)
 
-    def objects(self, service: ServiceDefinition) -> list[dict[str, Any]]:
+    def objects(self, service: ServiceDefinition, *, hooks: bool = False) -> list[dict[str, Any]]:
         """Return the objects of a release, none where there is none: what to look at, and what to scale.
 
+        :param hooks: those, too, that Helm makes on the way and does not count as the release's.
         :raises DriverError: the cluster does not answer.
         :raises PrerequisiteError: there is no helm.
         """
@@ -141,34 +167,67 @@ class HelmReleases:
             return []
         import yaml  # the client of the API, without which this mode has no use, brings it
 
-        text = self._run(service, commands.manifest(service))
-        return [document for document in yaml.safe_load_all(text) if isinstance(document, dict)]
+        texts = [self._run(service, commands.manifest(service))]
+        texts += [self._run(service, commands.hooks(service))] if hooks else []
+        documents = [document for text in texts for document in yaml.safe_load_all(text)]
+        return [document for document in documents if isinstance(document, dict)]
+
+    def in_progress(self, service: ServiceDefinition) -> int | None:
+        """Return the number of the revision that is being brought up; None where none is, or one is taken back.
+
+        :raises DriverError: the cluster does not answer.
+        :raises PrerequisiteError: there is no helm.
+        """
+        revisions = self.history(service)
+        return revisions[-1].number if revisions and revisions[-1].is_coming else None
 
     # Doing
 
-    def start(self, service: ServiceDefinition, observation: Observation, digest: str) -> Observation:  # noqa: ARG002
+    def start(
+        self,
+        service: ServiceDefinition,
+        observation: Observation,
+        digest: str,
+        *,
+        hopeless: Callable[[], Problem | None] = lambda: None,
+    ) -> Observation:
         """Install a release or bring it up to date, and wait until it is ready; what fails is rolled back by Helm.
 
         A release that was left pending is repaired first.
 
-        :param observation: not looked at: what counts is what there is now.
+        :param observation: what it was. What had failed already is not waited for when it is gone back to.
         :param digest: to be kept with the release.
+        :param hopeless: asked several times a second while Helm waits; says why it need not wait any longer.
         :raises DriverError: it is somebody else's, the chart is refused, or it does not become ready in time.
+        :raises CancelledRun: the run was to stop; what had begun has been taken back.
         :raises ConfigurationError: a secret does not exist.
         """
         values = self._values(service, strict=True)
         revisions = self.repair(service)
         self._refuse_foreign(service, revisions)
         mark = Mark(self._context.project, service.name, digest)
-        self._run(service, commands.upgrade(service, mark, self._spoken(service.name)), values=values)
+        undoes = observation.status != "failed"
+        words = commands.upgrade(service, mark, self.dialect(service.name), undoes=undoes)
+        done = self._call(
+            words,
+            timeout=_patience(service),
+            service=service.name,
+            given=values,
+            until=lambda: self._reason_to_end(service, hopeless),
+        )
+        if done.code != 0:
+            failure = done.interrupted_by or self._failure(service, words[0], done.stderr)
+            raise self._taken_back(service, mark, failure, before=revisions, undone=undoes)
         return self._observation(service, self.history(service))
 
-    def repair(self, service: ServiceDefinition) -> list[Revision]:
+    def repair(self, service: ServiceDefinition, *, patience: float = PATIENCE) -> list[Revision]:
         """Undo what an interrupted helm left pending, and return the revisions that there are then.
 
+        :param patience: seconds after which it counts as left, and nobody as at work on it any more.
         :raises DriverError: it cannot be undone.
+        :raises CancelledRun: the run was to stop while somebody else was at work.
         """
-        revisions = self._settled(service)
+        revisions = self._settled(service, patience)
         if not revisions or not revisions[-1].is_pending:
             return revisions
         self._refuse_foreign(service, revisions)
@@ -219,14 +278,49 @@ class HelmReleases:
         detail = f"{told}: {self._context.secrets.masked(last.description)}"
         return Observation("failed", None, release, last.updated, detail=detail)
 
-    def _settled(self, service: ServiceDefinition) -> list[Revision]:
+    def _reason_to_end(
+        self, service: ServiceDefinition, hopeless: Callable[[], Problem | None]
+    ) -> ProvisioningError | None:
+        if self._context.is_cancelled():
+            return CancelledRun(Problem(service.name, "helm was interrupted", _AGAIN))
+        problem = hopeless()
+        return None if problem is None else DriverError(problem)
+
+    def _taken_back(
+        self,
+        service: ServiceDefinition,
+        mark: Mark,
+        failure: ProvisioningError,
+        *,
+        before: Sequence[Revision],
+        undone: bool,
+    ) -> ProvisioningError:
+        """Return what went wrong, with what has become of the release; what is pending or in place yet is undone.
+
+        :param undone: whether Helm itself has done so, as far as it could.
+        """
+        problem = failure.problems[0]
+        try:
+            now = self.repair(service, patience=0.0)
+            last = commands.last_good(before, but=mark)
+            if not undone and last is not None and now and not now[-1].was_good:
+                self._run(service, commands.rollback(service, last.number, waits=False))
+                now = self.history(service)
+        except ProvisioningError as error:
+            return type(failure)(problem, *error.problems)
+        became = commands.became(before, now)
+        return type(failure)(Problem(problem.what, f"{problem.why}; {became}", problem.remedy))
+
+    def _settled(self, service: ServiceDefinition, patience: float) -> list[Revision]:
         """Return the revisions once nobody else is likely to be at work on the release."""
         while True:
             revisions = self.history(service)
             if not revisions or not revisions[-1].is_pending:
                 return revisions
-            if self._clock() - revisions[-1].updated >= PATIENCE:
+            if self._clock() - revisions[-1].updated >= patience:
                 return revisions
+            if self._context.is_cancelled():
+                raise CancelledRun(Problem(service.name, "another helm was at work on the release", _AGAIN))
             self._sleep(_POLL)
 
     def _refuse_foreign(self, service: ServiceDefinition, revisions: Sequence[Revision]) -> None:
@@ -252,41 +346,27 @@ class HelmReleases:
                 raise
             return json.dumps(values)  # before the secrets are made
 
-    def _spoken(self, service: str) -> Dialect:
-        if self._dialect is None:
-            done = self._call(["version", "--template", "{{.Version}}"], timeout=_GRACE, service=service)
-            self._dialect = commands.dialect_of(done.stdout) if done.returncode == 0 else None
-            if self._dialect is None:
-                said = done.stdout.strip() or commands.error_line(done.stderr)
-                why = f"the helm that was found is neither of version 3 nor 4: {said}"
-                raise PrerequisiteError(Problem(service, why, "Install one of these."))
-        return self._dialect
-
     def _run(self, service: ServiceDefinition, words: Sequence[str], *, values: str | None = None) -> str:
-        patience = service.startup.timeout + service.startup.stop_timeout + _GRACE
-        # What fails is rolled back, which has the same time again.
-        done = self._call(words, timeout=2 * patience, service=service.name, given=values)
-        if done.returncode != 0:
+        done = self._call(words, timeout=_patience(service), service=service.name, given=values or "")
+        if done.code != 0:
             raise self._failure(service, words[0], done.stderr)
         return done.stdout
 
     def _call(
-        self, words: Sequence[str], *, timeout: float, service: str, given: str | None = None
-    ) -> subprocess.CompletedProcess[str]:
+        self,
+        words: Sequence[str],
+        *,
+        timeout: float,
+        service: str,
+        given: str = "",
+        until: Callable[[], ProvisioningError | None] = lambda: None,
+    ) -> Ended:
         helm = shutil.which("helm", path=search_path(self._context.work_dir.bin))
         if helm is None:
             remedy = f"Install Helm 3 or 4, or put it into {self._context.work_dir.bin}."
             raise PrerequisiteError(Problem(service, "its chart needs helm, which is not in PATH", remedy))
         try:
-            return subprocess.run(
-                [helm, *words],
-                input=given if given is not None else "",
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                check=False,
-            )
+            return process.run([helm, *words], given=given, timeout=timeout, until=until)
         except subprocess.TimeoutExpired:
             why = f"helm {words[0]} did not end within {timeout:g} s and was killed"
             raise DriverError(Problem(service, why, "Run this again: what it left pending is repaired.")) from None
@@ -296,6 +376,11 @@ class HelmReleases:
     def _failure(self, service: ServiceDefinition, command: str, stderr: str) -> DriverError:
         told = self._context.secrets.masked(commands.error_line(stderr))
         return DriverError(Problem(service.name, f"helm {command}: {told}", commands.remedy_for(told)))
+
+
+def _patience(service: ServiceDefinition) -> float:
+    # What fails is rolled back, which has the same time again.
+    return 2 * (service.startup.timeout + service.startup.stop_timeout + _GRACE)
 
 
 def _content_digest(path: Path) -> str | None:

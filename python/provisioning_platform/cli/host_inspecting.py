@@ -28,11 +28,20 @@ from .supervising import with_supervision
 from .waiting import busy
 
 
-def check(request: Request, operation: str | None = None, *, no_start: bool = False) -> int:
+def check(
+    request: Request,
+    operation: str | None = None,
+    words: Sequence[str] | None = None,
+    *,
+    no_start: bool = False,
+    run: bool = False,
+) -> int:
     """Say whether an operation can go ahead on the hosts together, and start what it needs where that is.
 
-    :raises ConfigurationError: no operation is named.
+    :raises ConfigurationError: no operation is named, or its command is to be called.
     """
+    if run or words:
+        raise ConfigurationError(Problem("--run", "calls a command of this host", "Leave --inventory out."))
     if operation is None:
         raise ConfigurationError(Problem("OPERATION", "is missing", "Name one: server, workflow, test."))
     with on_signals(Cancellation()) as cancellation, Showing(request, "start") as showing:

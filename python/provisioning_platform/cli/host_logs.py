@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import LogLine
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._log_streams import dated
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
 
 from ..exit_codes import ExitCode
@@ -64,8 +65,8 @@ def read(lines: Sequence[LogLine], begin: float | None, number: int | None, lead
     :param number: how many from the end.
     :param lead: to stand before the name of the service.
     """
-    dated = reading_logs.dated(lines)
-    chosen = list(dated if begin is None else reading_logs.since_then(dated, begin))
+    found = dated(lines)
+    chosen = list(found if begin is None else reading_logs.since_then(found, begin))
     wanted = chosen if number is None else chosen[-number:] if number else []
     return [dataclasses.replace(line, service=f"{lead}{line.service}") for line in wanted]
 

@@ -21,6 +21,7 @@ app = new_app()
     "check",
     "provisioning services check server",
     "provisioning services check workflow --no-start --json",
+    "provisioning services check workflow --run -- submit my-workflow",
     short_help="Say whether an operation can go ahead.",
     keys=f"{CHECK_KEYS};\n{OPERATIONS_KEYS}",
     on_hosts="host_inspecting:check",
@@ -35,17 +36,25 @@ def check(
             help="Name of an operation: server, workflow, test, or one of the configuration's.",
         ),
     ] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- WORD...]", help="What the command is called with by --run.")
+    ] = None,
     *,
     no_start: Annotated[bool, typer.Option("--no-start", help="Only look; start nothing.")] = False,
+    run: Annotated[
+        bool, typer.Option("--run", help="Then call the configuration's provisioning_path: OPERATION WORD...")
+    ] = False,
 ) -> int:
     """Say which services an operation needs, and start those that do not run, if it may.
 
-    It ends with 0 when the operation can go ahead, and with 3 when it cannot. Without OPERATION it lists the operations
-    that there are; the configuration's operations: adds to them.
+    It ends with 0 when the operation can go ahead, and with 3 when it cannot; with --run as the command that it calls
+    does. Without OPERATION it lists the operations that there are; the configuration's operations: adds to them.
     """
     from .inspecting import check as work
-    from .inspecting import list_operations
+    from .inspecting import list_operations, run_operation
 
+    if run or words:
+        return run_operation(request, operation, words or [], start=not no_start, run=run)
     return list_operations(request) if operation is None else work(request, operation, start=not no_start)
 
 

@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.provisioning.platform.plugins.module_utils import _graph
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import ConfigurationError, Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
+    ConfigurationError,
+    PrerequisiteError,
+    Problem,
+)
 
 from ..exit_codes import ExitCode
 from ..text import sentence, wrapped
@@ -31,19 +37,73 @@ def check(request: Request, name: str, *, start: bool) -> int:
 
     :param start: whether what it needs may be started.
     """
+    manager, found = _checked(request, name, start=start)
+    _show(request, manager, found, started=start)
+    return ExitCode.OK if found.can_go_ahead else ExitCode.PREREQUISITES
+
+
+def run_operation(request: Request, name: str | None, words: Sequence[str], *, start: bool, run: bool) -> int:
+    """Call the command that carries an operation out, in place of this program; say why when it cannot go ahead.
+
+    :param words: what the command is called with, after the operation's name.
+    :param start: whether what the operation needs may be started.
+    :param run: whether it was asked for, and not only words given.
+    :raises ConfigurationError: it is not said which operation, or which command carries it out.
+    :raises PrerequisiteError: the command is not there.
+    """
+    if not run:
+        raise ConfigurationError(Problem(words[0], "is more than the name of an operation", "Add --run to call it."))
+    if name is None:
+        raise ConfigurationError(
+            Problem("--run", "needs the name of an operation", "Name one: server, workflow, test.")
+        )
+    path = _command_of(request.manager())
+    manager, found = _checked(request, name, start=start)
+    if found.can_go_ahead:
+        _become([path, name, *words])
+    _show(request, manager, found, started=start)
+    return ExitCode.PREREQUISITES
+
+
+def _become(command: list[str]) -> NoReturn:
+    """Go on as another command, so that its signals, its input and its exit code are its own."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what is ignored stays so
+    try:
+        os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        why = f"{command[0]} cannot be run: {error.strerror}"
+        raise PrerequisiteError(Problem("provisioning_path", why, "Check the file and its interpreter.")) from error
+
+
+def _command_of(manager: Manager) -> str:
+    from ansible_collections.provisioning.platform.plugins.module_utils._preflight import executable, not_executable
+
+    wanted = manager.settings.provisioning_path
+    if wanted is None:
+        remedy = "Set it in the configuration, to the command that carries operations out, and install."
+        raise ConfigurationError(Problem("provisioning_path", "is not set", remedy))
+    path = executable(wanted)
+    if path is None:
+        raise PrerequisiteError(not_executable(wanted))
+    return path
+
+
+def _checked(request: Request, name: str, *, start: bool) -> tuple[Manager, OperationCheck]:
     from ansible_collections.provisioning.platform.plugins.module_utils._operations import check_operation
 
     from .operating import Showing
 
     with Showing(request, "start") as showing:
         manager = request.manager(sinks=[showing.event])
-        operation = operation_of(manager, name)
-        found = check_operation(manager, name, operation, start=start)
+        return manager, check_operation(manager, name, operation_of(manager, name), start=start)
+
+
+def _show(request: Request, manager: Manager, found: OperationCheck, *, started: bool) -> None:
     printer = request.printer()
     printer.show(
-        {"work_dir": str(manager.work_dir.root), **found.to_dict()}, lambda: check_lines(printer, found, started=start)
+        {"work_dir": str(manager.work_dir.root), **found.to_dict()},
+        lambda: check_lines(printer, found, started=started),
     )
-    return ExitCode.OK if found.can_go_ahead else ExitCode.PREREQUISITES
 
 
 def check_lines(printer: Printer, found: OperationCheck, *, started: bool) -> list[str]:

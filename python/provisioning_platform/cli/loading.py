@@ -66,4 +66,5 @@ def settings_of(platform: Platform) -> Settings:
         elsewhere=platform.elsewhere,
         rounds=platform.rounds,
         operations=dict(platform.operations),
+        provisioning_path=platform.config.provisioning_path,
     )

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import heapq
 import queue
 import threading
@@ -15,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import LogLine
-from ansible_collections.provisioning.platform.plugins.module_utils._drivers._log_streams import together
+from ansible_collections.provisioning.platform.plugins.module_utils._drivers._log_streams import dated, together
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import (
     ConfigurationError,
     Problem,
@@ -25,7 +24,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 
 from ..exit_codes import ExitCode
 from .context import Request
-from .moments import parse_since, stamp_of
+from .moments import parse_since
 from .output import Form, Printer
 from .waiting import leave_on_interrupt
 
@@ -124,16 +123,6 @@ def _there_already(found: queue.SimpleQueue[LogLine | None], settle: float) -> t
             return lines, True
         lines.append(line)
     return lines, False
-
-
-def dated(lines: Iterable[LogLine]) -> Iterator[LogLine]:
-    """Give lines the time that stands in them, or that of the line before, where the mode knows none."""
-    last: float | None = None
-    for line in lines:
-        moment = line.time if line.time is not None else stamp_of(line.text)
-        # What is merged must not run backwards: two writers of one log may overtake each other.
-        last = moment if last is None or (moment is not None and moment > last) else last
-        yield dataclasses.replace(line, time=last)
 
 
 def since_then(lines: Iterable[LogLine], begin: float) -> Iterator[LogLine]:

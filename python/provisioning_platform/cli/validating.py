@@ -109,7 +109,7 @@ def _examine(request: Request, names: Sequence[str], variables: Sequence[str]) -
     manager = Manager(installation.work_dir, services, settings_of(installation.platform))
     found = Validation(installation.work_dir, path)
     found.warnings += [Problem("configuration", warning) for warning in installation.warnings]
-    _look(found, manager, names, provisioning_path=installation.config.provisioning_path)
+    _look(found, manager, names)
     return found
 
 
@@ -131,9 +131,9 @@ def _examined(request: Request, names: Sequence[str]) -> Validation:
     return found
 
 
-def _look(found: Validation, manager: Manager, names: Sequence[str], *, provisioning_path: str | None = None) -> None:
+def _look(found: Validation, manager: Manager, names: Sequence[str]) -> None:
     services = manager.services()
-    report = manager.preflight(names or None, provisioning_path=provisioning_path)
+    report = manager.preflight(names or None, provisioning_path=manager.settings.provisioning_path)
     found.services.update({name: one.mode for name, one in services.items() if not names or name in names})
     found.faults += faults_of(report, {name: service.required for name, service in services.items()}, asked=names)
     found.warnings += report.warnings

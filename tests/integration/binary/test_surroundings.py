@@ -171,6 +171,7 @@ def test_replicas_know_which_one_they_are_and_a_missing_one_is_replaced_alone(ho
     assert len(started.instances) == 3
     for number, name in enumerate(("one.log", "one.2.log", "one.3.log"), 1):
         host.until(lambda name=name, n=number: (host.layout.logs / name).read_text() == f"replica {n}\n")
+    assert sorted(line.text for line in host.driver.logs(one)) == [f"replica {n}" for n in (1, 2, 3)]
     os.kill(int(started.instances[1]), signal.SIGKILL)
     seen = host.until(lambda: (found := host.observe(one)).status == "failed" and found)
     assert seen.detail == "2 of 3 run"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import signal
+from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree
 
@@ -22,8 +23,9 @@ OPERATIONS = {
 }
 
 
-def with_operations(platform: Platform) -> None:
-    Manager(platform.folder, platform.definitions, Settings(operations=OPERATIONS)).save_settings()
+def with_operations(platform: Platform, provisioning_path: str | None = None) -> None:
+    settings = Settings(operations=OPERATIONS, provisioning_path=provisioning_path)
+    Manager(platform.folder, platform.definitions, settings).save_settings()
 
 
 def test_what_an_operation_needs_is_started_if_it_may(platform: Platform, provisioning: Command) -> None:
@@ -50,6 +52,34 @@ def test_what_an_operation_needs_is_started_if_it_may(platform: Platform, provis
     unknown = provisioning("services", "check", "backupp")
     assert (unknown.code, unknown.out) == (2, "")
     assert "Known operations: backup, restore." in unknown.err
+
+
+def test_an_operation_that_can_go_ahead_is_carried_out_by_the_command_of_the_configuration(
+    platform: Platform, provisioning: Command, tmp_path: Path
+) -> None:
+    platform.start("a")
+    platform.manager().remember("abc")
+    command = tmp_path / "tool"
+    for told, problem in ((None, "provisioning_path: is not set"), (str(command), f"{command} is not an executable")):
+        with_operations(platform, told)
+        refused = provisioning("services", "check", "backup", "--run")
+        assert refused.code in (2, 3)
+        assert problem in refused.err
+        assert list(platform.pids()) == ["a"]
+
+    command.write_text('#!/bin/sh\necho "$@"\nkill -PIPE $$\n')
+    command.chmod(0o700)
+    ran = provisioning("services", "check", "backup", "--run", "--", "--to", "a shelf")
+    assert (ran.code, ran.out) == (-signal.SIGPIPE, "backup --to a shelf\n")
+    assert sorted(platform.pids()) == ["a", "b"]
+
+    blocked = provisioning("services", "check", "restore", "--run", "now")
+    assert (blocked.code, blocked.out.splitlines()[0]) == (3, "restore")
+    forgotten = provisioning("services", "check", "backup", "now")
+    assert (forgotten.code, forgotten.err) == (
+        2,
+        "error: now: is more than the name of an operation. Add --run to call it.\n",
+    )
 
 
 def test_dependencies_are_drawn_and_are_data(platform: Platform, provisioning: Command) -> None:

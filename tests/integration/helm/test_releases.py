@@ -90,7 +90,7 @@ def test_a_first_installation_that_fails_leaves_nothing(releases, web):
 def interrupted(releases: HelmReleases, context, definition: ServiceDefinition) -> None:
     """Kill helm in the middle of an upgrade."""
     mark = commands.Mark("shop", "web", "d9")
-    words = commands.upgrade(definition, mark, commands.Dialect(4))
+    words = commands.upgrade(definition, mark, releases.dialect("web"))
     process = subprocess.Popen(
         [context.work_dir.bin / "helm", *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )

@@ -95,7 +95,7 @@ def test_what_is_shown_of_the_other_command_is_one_of_its_commands_with_options_
     every = [root, *groups.values(), *(one for group in known.values() for one in group.values())]
     there_are = {option for one in every for param in one.params for option in param.opts} | {"--help", "-h"}
     for where, line in shell_lines():
-        words = line.partition("#")[0].partition("|")[0].split()
+        words = line.partition("#")[0].partition("|")[0].partition(" -- ")[0].split()
         if words[:1] == ["provisioning"]:
             assert {word.partition("=")[0] for word in words if word.startswith("-")} <= there_are, f"{where}: {line}"
             if len(words) > 2 and not words[1].startswith("-"):

@@ -36,7 +36,7 @@ class Targets:
         for name, script in scripts.items():
             (self.folder / name).write_text(script)
         return subprocess.Popen(
-            [sys.executable, str(SCRIPT), *arguments, *scripts],
+            [sys.executable, str(SCRIPT), *arguments, "--", *scripts],
             env={**os.environ, "MAKE": str(self.make), "SCRIPTS": str(self.folder)},
             cwd=self.folder,
             stdout=subprocess.PIPE,
@@ -67,6 +67,24 @@ def test_one_that_fails_keeps_no_other_from_being_made_and_is_named_at_the_end(t
     assert said.splitlines()[-1].startswith("Failed: one. ")
     summary = said.partition("summary ========\n")[2].splitlines()
     assert [line.split()[:2] for line in summary[:2]] == [["one", "FAILED"], ["two", "passed"]]
+
+
+def test_what_may_be_made_once_more_is_made_so_alone_and_the_summary_says_that_it_passed_then(targets: Targets) -> None:
+    second = '[ "$AGAIN" ] || exit 1'
+    options = ("--jobs", "3", "--once-more", "one", "two")
+    process = targets.start(*options, one=second, two="exit 1", three=second, four="true")
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    summary = said.partition("summary ========\n")[2].splitlines()
+    assert [line.rsplit(maxsplit=2)[0].split(maxsplit=1) for line in summary[:4]] == [
+        ["one", "passed at the second try"],
+        ["two", "FAILED"],
+        ["three", "FAILED"],
+        ["four", "passed"],
+    ]
+    assert summary[4].startswith("Failed: two three. ")
+    begun = [line for line in said.splitlines() if line.endswith("begins again")]
+    assert begun == ["-- one begins again", "-- two begins again"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

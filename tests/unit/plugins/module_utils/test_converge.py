@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils import _events as events
 from ansible_collections.provisioning.platform.plugins.module_utils._converge import Options, Outcome, converge
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._base import Observation
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import DriverError, Problem
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import CancelledRun, DriverError, Problem
 from ansible_collections.provisioning.platform.plugins.module_utils._events import Emitter, Event
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import Goal, digest_of, plan
@@ -292,6 +292,21 @@ def test_a_run_that_is_cancelled_while_one_starts_ends_with_that_one(world: Worl
     assert (outcomes["a"].result, outcomes["a"].changed) == ("cancelled", True)
     assert outcomes["a"].reason == "started, but not waited for: the run was cancelled"
     assert outcomes["b"].reason == "not begun: the run was cancelled"
+
+
+def test_what_was_taken_back_because_the_run_was_to_stop_is_cancelled_and_has_not_failed(world: World) -> None:
+    cancelled = threading.Event()
+
+    def interrupted() -> None:
+        cancelled.set()
+        raise CancelledRun(Problem("a", "helm was interrupted; nothing of the release is left"))
+
+    world.add("a").add("b", ["a"])
+    world.driver.on_start["a"] = interrupted
+    outcomes = world.converge(cancelled=cancelled)
+    assert (outcomes["a"].result, outcomes["a"].changed) == ("cancelled", True)
+    assert outcomes["a"].reason == "helm was interrupted; nothing of the release is left: the run was cancelled"
+    assert (outcomes["b"].result, outcomes["b"].changed) == ("cancelled", False)
 
 
 def test_a_run_that_is_cancelled_while_it_waits_does_so_at_once(world: World) -> None:

@@ -49,7 +49,7 @@ def test_a_dependency_must_be_defined_and_enabled() -> None:
 
 
 def test_what_a_running_service_itself_is_does_not_conflict_with_it() -> None:
-    definition = service("a", conflicts=["pytest", "127.0.0.1:1", "b"])
+    definition = service("a", conflicts=["no-such-process", "127.0.0.1:1", "b"])
     assert check_service_conflicts(definition, services(definition), {"a": UP}) == []
     found = services(definition, service("b"))
     assert [problem.why for problem in check_service_conflicts(definition, found, {"a": UP, "b": UP})] == [

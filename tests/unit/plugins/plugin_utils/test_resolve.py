@@ -319,6 +319,7 @@ def test_the_target_gets_json_that_it_can_build_from(install):
         "work_dir": WORK_DIR,
         "elsewhere": {},
         "rounds": 1,
+        "provisioning_path": None,
     }
 
 

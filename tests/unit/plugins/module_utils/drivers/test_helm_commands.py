@@ -59,7 +59,7 @@ def test_a_chart_is_named_by_path_repository_or_registry(chart, words):
     assert commands.template(service(chart)) == [*start, "--values", "-", "--namespace", "provisioning"]
 
 
-@pytest.mark.parametrize("command", [commands.history, commands.manifest, commands.uninstall])
+@pytest.mark.parametrize("command", [commands.history, commands.hooks, commands.manifest, commands.uninstall])
 def test_every_command_goes_to_the_services_cluster(command):
     words = command(service({"chart": "/c"}, namespace="team", context="prod", kubeconfig="/k"))
     assert words[-6:] == ["--namespace", "team", "--kubeconfig", "/k", "--kube-context", "prod"]
@@ -97,6 +97,47 @@ def test_the_digest_of_a_release_survives_a_rollback(descriptions, digest):
     revisions = [revision(number, description=text) for number, text in enumerate(descriptions, start=1)]
     mark = commands.mark_of(revisions[-1], revisions)
     assert (mark.digest if mark else None) == digest
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        ([], [], "nothing of the release is left"),
+        ([revision(1)], [revision(1, "uninstalled")], "nothing of the release is left"),
+        ([revision(1)], [revision(1)], "the release is as it was"),
+        (
+            [revision(1)],
+            [revision(1, "superseded"), revision(2, "failed"), revision(3, description="Rollback to 1")],
+            "the release was rolled back to revision 1",
+        ),
+        ([revision(1)], [revision(1), revision(2, "failed")], "the release was left failed (revision 2)"),
+        ([], [revision(1, "failed")], "the release was left failed (revision 1)"),
+    ],
+)
+def test_what_has_become_of_a_release_is_told(before, now, words):
+    assert commands.became(before, now) == words
+
+
+@pytest.mark.parametrize(
+    ("revisions", "number"),
+    [
+        ([], None),
+        ([revision(1, description=str(MARK))], None),
+        ([revision(1, description=str(Mark("shop", "web", "d0")))], 1),
+        ([revision(1, description=str(Mark("shop", "web", "d0"))), revision(2, "failed", str(MARK))], 1),
+        ([revision(1, description=str(Mark("shop", "web", "d0"))), revision(2, description=str(MARK))], 1),
+    ],
+)
+def test_a_release_goes_back_to_what_is_not_the_same_as_what_failed(revisions, number):
+    found = commands.last_good(revisions, but=MARK)
+    assert (found.number if found else None) == number
+
+
+def test_what_had_failed_already_is_gone_back_to_without_waiting_for_it():
+    definition = service({"chart": "/c"})
+    assert "--rollback-on-failure" not in commands.upgrade(definition, MARK, Dialect(4), undoes=False)
+    assert "--wait" in commands.rollback(definition, 1)
+    assert "--wait" not in commands.rollback(definition, 1, waits=False)
 
 
 def test_history_is_read_oldest_first():
@@ -149,6 +190,7 @@ def test_an_error_of_helm_is_one_line(stderr, line):
         ('path "/c" not found', "kubernetes.chart.chart"),
         ('looks like "http://x" is not a valid chart repository or cannot be reached', "chart.repository"),
         ("chart \"x\" version \"9\" not found in http://c repository", "there is no such one"),
+        ("127.0.0.1:5000/charts/web:9.9.9: not found", "there is no such one"),
         ('secrets is forbidden: User "x" cannot list resource "secrets"', "that right"),
         ("another operation (install/upgrade/rollback) is in progress", "Wait for the other"),
         ('Secret "x" in namespace "y" exists and cannot be imported: invalid ownership metadata', "somebody else's"),
