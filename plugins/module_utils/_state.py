@@ -145,8 +145,9 @@ class StateStore:
         :param error: what is wrong with it.
         """
         remedy = "Install again: provisioning-run sets it aside and takes over what runs."
+        path = self._path(service)
         said = "it holds no JSON" if isinstance(error, ValueError) else " ".join(str(error).split())
-        return Problem(service, f"{self._path(service)} is damaged: {said}", remedy)
+        return Problem(service, f"{path} is damaged: {said}", remedy)
 
     def survey(self) -> tuple[dict[str, ServiceState], dict[str, Problem]]:
         """Return the states that can be used, and what is wrong with the others, both by name."""

@@ -69,8 +69,8 @@ def table(
 ) -> list[str]:
     """Return an aligned table as lines.
 
-    :param width: columns of the terminal: the last column is wrapped to fit, and where even that is too narrow the
-        cells of as many columns as do not fit go below their rows; without a width nothing is wrapped.
+    :param width: columns of the terminal: the last column is wrapped to fit, and where it is too narrow for that the
+        cells of as many columns as do not fit go below their rows, with their names; without it nothing is wrapped.
     :param paint: puts a cell, with the blanks that fill its column, into its colour.
     """
     paint = paint or str
@@ -79,14 +79,26 @@ def table(
     if width is None or _total(widths) <= width:
         return [_aligned(row, widths, paint) for row in cells]
     beside = _total(widths[:-1]) + len(_GAP)
-    if width - beside >= _NARROWEST_LAST_COLUMN:
+    longest_word = max(len(word) for row in cells for word in row[-1].split())
+    if width - beside >= max(_NARROWEST_LAST_COLUMN, longest_word):
         return [line for row in cells for line in _wrapped_beside(row, widths, width - beside, paint)]
     kept = next((number for number in range(len(header) - 1, 1, -1) if _total(widths[:number]) <= width), 1)
     lines = [_aligned(cells[0][:kept], widths, paint)]
     for row in cells[1:]:
         lines.append(_aligned(row[:kept], widths, paint))
-        below = [cell for cell in row[kept:] if cell != "-"]
-        lines += [line for cell in below for line in wrapped(cell, width=width, indent="    ")]
+        below = [f"{name.lower()}: {cell}" for name, cell in zip(header[kept:], row[kept:], strict=True) if cell != "-"]
+        lines += _packed(below, width)
+    return lines
+
+
+def _packed(parts: Sequence[str], width: int) -> list[str]:
+    """Return parts as lines, as many on a line as fit."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(_GAP) + len(part) <= width:
+            lines[-1] += f"{_GAP}{part}"
+        else:
+            lines += wrapped(part, width=width, indent="    ")
     return lines
 
 

@@ -29,7 +29,7 @@ def update(
     path = needed_file(request, "an update")
     installation = load(path, variables or (), on_hosts=True)
     wanted = {**installation.playbook_variables(), **({"service_names": list(services)} if services else {})}
-    with on_signals(Cancellation()) as cancellation, Showing(request, "update") as showing:
+    with on_signals(Cancellation()) as cancellation, Showing(request, "update", "Looking for new versions") as showing:
         hosts = inventory.run(request, "update", wanted, check=check, cancellation=cancellation, on_event=showing.event)
     answers = [(host.name, host.result("update")) for host in hosts.hosts]
     updates = [(host, one) for host, answer in answers for one in answer.get("updates", ())]

@@ -17,7 +17,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._errors impo
 )
 
 from ..exit_codes import ExitCode
-from ..text import sentence
+from ..text import sentence, wrapped
 from .context import Request
 from .output import Form, Printer
 from .waiting import busy, leave_on_interrupt
@@ -117,7 +117,9 @@ def check_lines(printer: Printer, found: OperationCheck, *, started: bool) -> li
     if found.can_go_ahead:
         return [*lines, f"{found.operation} can go ahead."]
     lines.append(f"{found.operation} cannot go ahead.")
-    lines += [f"  {need.service}: {sentence(need.remedy)}" for need in found.needs if not need.is_met and need.remedy]
+    for need in found.needs:
+        if not need.is_met and need.remedy:
+            lines += wrapped(f"{need.service}: {sentence(need.remedy)}", width=printer.width, indent="  ")
     if not found.may_start and any(need.state == "missing" for need in found.needs):
         lines.append(f"  Nothing may be started for it: operations.{found.operation}.may_start is false.")
     elif not started and any(need.state == "missing" for need in found.needs):

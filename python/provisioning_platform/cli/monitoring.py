@@ -161,7 +161,9 @@ class Screen:
     def _title(self, found: Sequence[ServiceStatus]) -> str:
         well = sum(is_well(one) for one in found)
         clock = time.strftime("%H:%M:%S")
-        return f"{clock}  {well} of {len(found)} well  every {self._interval:g} s  Ctrl-C ends"
+        title = f"{clock}  {well} of {len(found)} well  every {self._interval:g} s  Ctrl-C ends"
+        is_narrow = len(title) > (self._printer.width or len(title))
+        return title.replace(f"every {self._interval:g} s  ", "") if is_narrow else title
 
 
 def screen_lines(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -32,7 +33,7 @@ from ..text import count
 from ..text import names as phrase
 from .context import Request
 from .output import Form, Printer
-from .waiting import SHOW_CURSOR
+from .waiting import SHOW_CURSOR, busy
 
 if TYPE_CHECKING:
     from ansible_collections.provisioning.platform.plugins.module_utils._events import Event
@@ -76,7 +77,7 @@ def operate(request: Request, operation: ServiceOperation, *, keep_going: bool =
     with on_signals(stop), Showing(request, operation.operation) as showing:
         manager = request.manager(operation.services, sinks=[showing.event], thorough=operation.operation == "stop")
         goals = _goals(manager, operation)
-        _warn_of_unasked(manager, operation)
+        _warn_of_unasked(manager, operation, showing)
         skip: dict[str, Problem] = {}
         if operation.operation != "stop":
             skip, warnings = look_ahead(manager, goals, operation.services, keep_going=keep_going)
@@ -111,9 +112,14 @@ class Stop(Cancellation):
 
 
 class Showing:
-    """Shows on standard error what happens: in place on a terminal, as lines elsewhere."""
+    """Shows on standard error what happens: in place on a terminal, as lines elsewhere.
 
-    def __init__(self, request: Request, operation: str) -> None:
+    :param doing: what goes on before anything happens, in words, for a terminal.
+    """
+
+    def __init__(self, request: Request, operation: str, doing: str = "Looking at the services") -> None:
+        self._doing = doing
+        self._waiting = contextlib.ExitStack()
         self._view = RunView(operation=operation, started_at=time.time())
         self._progress: Progress = choose(as_json=False, quiet=False, output=Output(sys.stderr), stream=sys.stderr)
         if request.form is not Form.TABLE and not sys.stderr.isatty():
@@ -121,9 +127,11 @@ class Showing:
         self.warnings: list[str] = []
 
     def __enter__(self) -> Showing:
+        self._waiting.enter_context(busy(self._doing))
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._waiting.close()
         self._progress.close()
         printer = Printer()
         for warning in dict.fromkeys([*self.warnings, *self._view.warnings]):
@@ -131,8 +139,14 @@ class Showing:
 
     def event(self, event: Event) -> None:
         """Take one more event in."""
+        self._waiting.close()
         self._view.apply(event)
         self._progress.event(event, self._view)
+
+    def warn(self, problem: Problem) -> None:
+        """Say something before anything happens."""
+        self._waiting.close()
+        Printer().note(f"warning: {problem}")
 
     def note(self, problem: Problem) -> None:
         """Keep what is to be said in the end."""
@@ -164,13 +178,13 @@ def how_to_stop(problem: Problem) -> Problem:
     return dataclasses.replace(problem, remedy=STOP_REMEDY) if problem.why.startswith("is needed by ") else problem
 
 
-def _warn_of_unasked(manager: Manager, operation: ServiceOperation) -> None:
+def _warn_of_unasked(manager: Manager, operation: ServiceOperation, showing: Showing) -> None:
     """Warn where services stop and nobody knows whether something on another host needs them."""
     hosts = sorted({host for hosts in manager.settings.elsewhere.values() for host in hosts})
     if operation.operation == "stop" and hosts and not operation.force:
         why = "nobody asked what runs there whether it needs what stops here"
         remedy = "With --inventory they are asked, and what they need is not stopped; --force stops without a word."
-        Printer().note(f"warning: {Problem(phrase(hosts), why, remedy)}")
+        showing.warn(Problem(phrase(hosts), why, remedy))
 
 
 def _tell(request: Request, manager: Manager, operation: ServiceOperation, outcomes: Mapping[str, Outcome]) -> None:

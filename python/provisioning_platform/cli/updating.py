@@ -62,7 +62,7 @@ def _carry_out(request: Request, installation: Installation, path: Path, names: 
     from ansible_collections.provisioning.platform.plugins.plugin_utils.run_lock import claim
 
     stop = Stop()
-    with on_signals(stop), Showing(request, "update") as showing:
+    with on_signals(stop), Showing(request, "update", "Looking for new versions") as showing:
         wanted = _update(installation, names)
         wanted.sinks, wanted.cancelled = [showing.event], stop.event
         layout = WorkDir(installation.work_dir)

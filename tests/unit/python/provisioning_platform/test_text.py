@@ -53,6 +53,27 @@ def test_where_the_last_column_has_no_room_it_goes_below():
     assert table(["A" * 20, "WHY"], [["x", "one two three four"], ["y", ""]], width=30) == [
         "A" * 20,
         "x",
-        "    one two three four",
+        "    why: one two three four",
         "y",
+    ]
+
+
+def test_what_goes_below_is_named_and_shares_lines_as_far_as_that_fits():
+    rows = [["x" * 20, "yes", "up", "see /a/path/that/is/long"], ["y", "", "", ""]]
+    assert table(["NAME", "OK", "STATE", "WHY"], rows, width=27) == [
+        f"{'NAME':<20}  OK",
+        f"{'x' * 20}  yes",
+        "    state: up",
+        "    why: see",
+        "      /a/path/that/is/long",
+        f"{'y':<20}  -",
+    ]
+    assert table(["NAME", "A", "B"], [["x" * 30, "one", "two"]], width=30)[1:] == ["x" * 30, "    a: one  b: two"]
+
+
+def test_no_word_of_the_last_column_is_broken():
+    assert table(["A", "WHY"], [["x" * 10, "see /a/path/that/is/long"]], width=30)[1:] == [
+        "x" * 10,
+        "    why: see",
+        "      /a/path/that/is/long",
     ]
