@@ -8,6 +8,7 @@ import contextlib
 import signal
 from collections.abc import Iterator
 
+from .._build import build
 from .._errors import DriverError, Problem
 from .._model import BinaryDeployment, CommandHealthCheck, ServiceDefinition
 from .._secrets import references
@@ -27,6 +28,11 @@ def argument_problems(service: ServiceDefinition, binary: BinaryDeployment) -> I
             if check.inside:
                 why = "the command of a check is to be run inside it, and a process has no inside"
                 yield Problem(service.name, why, "Set inside to false.")
+
+
+def stand_in(name: str) -> ServiceDefinition:
+    """Return a definition for processes of which only the name is known; it is enough to stop and remove them."""
+    return build(ServiceDefinition, {"name": name, "deployment": {"mode": "binary", "binary": {"command": name}}})
 
 
 def signal_problems(service: ServiceDefinition) -> list[Problem]:
