@@ -135,7 +135,10 @@ class Units:
             return record
         identity = _process.identify(state.pid) if state.pid else None
         if identity is None:
-            return dataclasses.replace(record, exit_code=state.exit_code, restarts=state.restarts)
+            last = (
+                ProcessIdentity(max(2, state.last_pid), -1, _process.boot_id()) if state.last_pid else record.identity
+            )
+            return dataclasses.replace(record, identity=last, exit_code=state.exit_code, restarts=state.restarts)
         digest = self.recorded(record.unit).get("Digest", record.digest)
         return PidRecord(identity, identity.pid, digest, record.replica, unit=record.unit, restarts=state.restarts)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from .._replicas import for_replica
 from .._state import PidRecord, PidStore
 from . import _children, _launch, _sessions, _unit_text, _units
 from ._base import ABSENT, Context, Driver, LogLine, Observation
-from ._binary_words import argument_problems, early_end, ending, missing, signal_problems, stand_in, stop_signal
+from ._binary_words import argument_problems, early_end, missing, signal_problems, stand_in, stop_signal, summary
 from ._children import Children
 from ._launch import Launch
 from ._log_streams import dated, together
@@ -64,7 +63,7 @@ class BinaryDriver(Driver):
 
     def observe(self, services: Sequence[ServiceDefinition]) -> dict[str, Observation]:
         """Return what each service is, asked from the kernel."""
-        search = self._search()
+        search = Search(self._root)
         records = {service.name: self._records.read(service.name) for service in services}
         states = self._states(records)
         return {service.name: self._observe(service, records[service.name], search, states) for service in services}
@@ -80,7 +79,7 @@ class BinaryDriver(Driver):
         records = self._records.read(service.name)
         if all(_process.is_alive(record.identity) or record.stopped for record in records):
             return None
-        seen = self._observe(service, records, self._search(), self._states({service.name: records}))
+        seen = self._observe(service, records, Search(self._root), self._states({service.name: records}))
         return None if seen.is_up else early_end(seen)
 
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
@@ -124,7 +123,7 @@ class BinaryDriver(Driver):
             raise_if_any(_ports.problems(service), DriverError)
         wanted = sorted(set(range(1, binary.replicas + 1)) - {record.replica for record in alive})
         records = self._launch_all(service, wanted, digest, alive)
-        return self._describe(service, records, self._search(), _NOBODY)
+        return self._describe(service, records, Search(self._root), _NOBODY)
 
     def stop(self, service: ServiceDefinition, observation: Observation) -> None:  # noqa: ARG002 - the records tell
         """Ask the processes to stop, then kill what remains of their sessions.
@@ -173,7 +172,7 @@ class BinaryDriver(Driver):
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    @functools.cached_property
+    @cached_property
     def _units(self) -> Units | None:
         """Where systemd runs the machine: what it runs of this work dir."""
         return _units.here(self.context.work_dir)
@@ -210,32 +209,12 @@ class BinaryDriver(Driver):
         if any(record not in records and (not record.unit or _process.is_alive(record.identity)) for record in known):
             self._write_down(service, known)
             living = [record for record in known if record in living or _process.is_alive(record.identity)]
-        seen = self._summary(service, known, living, search)
+        seen = summary(known, living, _block(service).replicas, left=lambda: self._left(service, known, search))
         if not any(record.unit for record in known):
             return seen
         told = {record.unit: states[record.unit] for record in known if record not in living and record.unit in states}
         is_current = self._units is None or self._units.are_current(service, known)
         return _units.as_kept(seen, service, known, told, is_current=is_current)
-
-    def _summary(
-        self, service: ServiceDefinition, records: list[PidRecord], living: list[PidRecord], search: Search
-    ) -> Observation:
-        replicas = _block(service).replicas
-        digests = {record.digest for record in records}
-        digest = digests.pop() if len(digests) == 1 else None
-        pids = tuple(str(record.identity.pid) for record in living)
-        if len(living) >= replicas:
-            since = min(_process.started_at(record.identity) for record in living)
-            return Observation("running", digest, pids[0], since, instances=pids)
-        if living:
-            return Observation("failed", digest, pids[0], instances=pids, detail=f"{len(living)} of {replicas} run")
-        worst = next((record for record in records if record.exit_code != 0), records[0])
-        code = worst.exit_code
-        if all(record.stopped for record in records):
-            return Observation("stopped", digest, exit_code=code, detail="was stopped")
-        left = tuple(str(member.pid) for member in self._left(service, records, search))
-        detail = ending(worst.identity.pid, code) + (f", and left {len(left)} processes behind" if left else "")
-        return Observation("stopped" if code == 0 else "failed", digest, exit_code=code, detail=detail, instances=left)
 
     def _write_down(self, service: ServiceDefinition, records: list[PidRecord]) -> list[PidRecord]:
         """Keep what was learnt by looking, where there is space; return it."""
@@ -261,9 +240,6 @@ class BinaryDriver(Driver):
             found = search.of(service.name, _launch.owners(_block(service)))
             left += [known.identity for known in found if known.mark.replica in replicas and known.identity not in left]
         return left
-
-    def _search(self) -> Search:
-        return Search(self._root)
 
     def _learn(self, record: PidRecord, states: Mapping[str, State] = _NOBODY) -> PidRecord:
         """Return the record with how its process ended, if that can be known, or with the one in its place."""
@@ -294,14 +270,20 @@ class BinaryDriver(Driver):
             try:
                 self._records.write(service.name, records)
             except OSError:  # nobody would know of them
-                self._end(service, [record for record in records if record not in alive])
+                fresh = [record for record in records if record not in alive]
+                self._end(service, fresh)
+                self._halt(service, [record.unit for record in fresh if record.unit])
                 raise
         for record in records:
-            group = self._cgroup(service, record.replica)
-            trouble = None if record.unit else _children.limit(record, service.resources, group)
+            trouble = self._limit(service, record)
             if trouble:
                 self.context.notify(_events.SERVICE_WARNING, service=service.name, reason=trouble)
         return records
+
+    def _limit(self, service: ServiceDefinition, record: PidRecord) -> str | None:
+        if record.unit:
+            return _cgroups.missing(record.unit, record.identity.pid, service.resources)
+        return _children.limit(record, service.resources, self._cgroup(service, record.replica))
 
     def _units_for(self, service: ServiceDefinition, launches: Sequence[Launch]) -> Units | None:
         """Return where a service is to run as units; what is to end is not, since it would be started again."""
@@ -370,7 +352,7 @@ class BinaryDriver(Driver):
         self._halt(service, [record.unit for record in records if record.unit and not record.stopped])
         ended = [record for record in records if not record.stopped and not record.unit]
         if ended:
-            self._make_sure(service, lambda: _sessions.kill_all(self._left(service, ended, self._search())))
+            self._make_sure(service, lambda: _sessions.kill_all(self._left(service, ended, Search(self._root))))
 
     def _make_sure(self, service: ServiceDefinition, end: Callable[[], list[int]]) -> None:
         try:
