@@ -89,16 +89,22 @@ def render(
             f"UMask={launch.umask:04o}",
             f"StandardOutput=append:{escaped(str(launch.log))}",
             "StandardError=inherit",
+            "IgnoreSIGPIPE=no",
             *_limits(service.resources),
             *_restarts(service.startup, version),
             f"KillSignal={stop_signal(service).name}",
             "KillMode=control-group",
             f"TimeoutStopSec={_milliseconds(max(0.001, service.startup.stop_timeout))}",  # none would be for ever
         ],
-        "Install": [f"WantedBy={'multi-user.target' if is_root else 'default.target'}"],
+        "Install": [f"WantedBy={target(is_root=is_root)}"],
         _SECTION: [f"Digest={launch.digest}", f"Rules={rules(service)}"],
     }
     return "\n".join(f"[{name}]\n" + "".join(f"{line}\n" for line in lines) for name, lines in sections.items())
+
+
+def target(*, is_root: bool) -> str:
+    """Return what the machine, or a user's part of it, reaches when it has come up."""
+    return "multi-user.target" if is_root else "default.target"
 
 
 def rules(service: ServiceDefinition) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from .. import _process, _systemd
 from .._errors import DriverError, Problem
 from .._model import ServiceDefinition
-from .._paths import WorkDir, read_whole, write_atomically
+from .._paths import WorkDir, make_directory, read_whole, write_atomically
 from .._process import ProcessIdentity
 from .._state import PidRecord
 from . import _unit_text
@@ -27,8 +27,8 @@ from ._base import Observation
 from ._launch import Launch, record_of
 
 SYSTEMD = "systemd"
-_READABLE = 0o644
-_ASKED = "Id,LoadState,ActiveState,Job,MainPID,ExecMainPID,ExecMainCode,ExecMainStatus,NRestarts"
+_READABLE, _FOLDER = 0o644, 0o755
+_ASKED = "Id,LoadState,ActiveState,Job,NeedDaemonReload,MainPID,ExecMainPID,ExecMainCode,ExecMainStatus,NRestarts"
 _EXITED, _KILLED, _DUMPED = 1, 2, 3  # as si_code of waitid(2)
 #: How systemd itself could not start what it was to; see systemd.exec(5).
 _NOT_STARTED = {
@@ -49,6 +49,7 @@ class State:
     :param exit_code: of the last one, negative for a signal.
     :param restarts: how often systemd has started it again since somebody started it.
     :param is_coming: whether it is about to be started, or started again.
+    :param is_stale: whether systemd has read it before it was changed.
     """
 
     is_loaded: bool = False
@@ -58,6 +59,7 @@ class State:
     exit_code: int | None = None
     restarts: int = 0
     is_coming: bool = False
+    is_stale: bool = False
 
 
 def read_states(text: str) -> dict[str, State]:
@@ -85,6 +87,7 @@ def _state(told: Mapping[str, str]) -> State:
         exit_code=ended.get(number("ExecMainCode")) if last_pid else None,
         restarts=number("NRestarts"),
         is_coming=active == "activating" or bool(number("Job")),
+        is_stale=told.get("NeedDaemonReload") == "yes",
     )
 
 
@@ -92,14 +95,16 @@ class Units:
     """The units of a work dir.
 
     :param folder: where units are written.
-    :param version: systemd's; asked for when it is needed.
+
+    To have units come up with the machine takes a link to each, which is made here: ``systemctl enable`` has systemd
+    read all units of the machine again, which takes it long.
     """
 
     def __init__(self, layout: WorkDir, *, is_root: bool, folder: Path) -> None:
         self._layout = layout
         self._is_root = is_root
         self._folder = folder
-        self._environments = layout.pids.parent / "units"
+        self._wanted = folder / f"{_unit_text.target(is_root=is_root)}.wants"
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -178,18 +183,21 @@ class Units:
             return []
         names = [self._name(launch) for launch in launches]
         known = [name for name in names if (self._folder / name).exists()]
-        self.write(service, launches)
+        self._write(service, launches)
+        self._take_in(names)
         if known:
             with contextlib.suppress(DriverError):  # it has forgotten it; else its restarts begin anew
                 self._order(["reset-failed", *known])
-        self._enable(service, names)
         try:
             self._order(["start", *names])
             states = self.states(names)
         except DriverError as error:
             states = self.states(names)
-            self._order(["disable", "--now", *names], timeout=None)
-            raise self._told(service, launches, states) or error from error
+            told = self._told(service, launches, states)
+            # One that has ended at once counts as started: how it ended tells more than that systemd is not content.
+            if told is not None or not all(state.last_pid for state in states.values()):
+                (self.stop if known else self.remove)(names)
+                raise told or error from error
         return [
             dataclasses.replace(
                 record_of(states[name].last_pid, launch.digest, launch.replica),
@@ -199,12 +207,8 @@ class Units:
             for name, launch in zip(names, launches, strict=True)
         ]
 
-    def write(self, service: ServiceDefinition, launches: Sequence[Launch]) -> bool:
-        """Write units with their environments; return whether a unit has changed.
-
-        :raises OSError: one cannot be written.
-        """
-        changed = False
+    def _write(self, service: ServiceDefinition, launches: Sequence[Launch]) -> None:
+        """Write units with their environments, to come up with the machine or not."""
         for launch in launches:
             name = self._name(launch)
             environment = self._environment(name)
@@ -215,8 +219,12 @@ class Units:
             path = self._folder / name
             if not path.exists() or path.read_text(encoding="utf-8") != text:
                 write_atomically(path, text, mode=_READABLE)
-                changed = True
-        return changed
+            if _unit_text.is_enabled(service):
+                make_directory(self._wanted, _FOLDER)
+                with contextlib.suppress(FileExistsError):
+                    (self._wanted / name).symlink_to(path)
+            else:
+                (self._wanted / name).unlink(missing_ok=True)
 
     def refresh(self, service: ServiceDefinition, launches: Sequence[Launch]) -> None:
         """Have systemd take over how a service is restarted and stopped, which touches no process.
@@ -224,16 +232,18 @@ class Units:
         :raises DriverError: systemd refuses.
         :raises OSError: a unit cannot be written.
         """
-        if self.write(service, launches):
-            self._enable(service, [self._name(launch) for launch in launches])
+        self._write(service, launches)
+        self._take_in([self._name(launch) for launch in launches])
 
     def stop(self, names: Sequence[str]) -> None:
         """Have systemd stop units, and start them no more with the machine.
 
         :raises DriverError: systemd refuses.
         """
+        for name in names:
+            (self._wanted / name).unlink(missing_ok=True)
         if names:  # it keeps the time itself
-            self._order(["disable", "--now", *names], timeout=None)
+            self._order(["stop", *names], timeout=None)
 
     def remove(self, names: Sequence[str]) -> None:
         """Stop units, and take them away.
@@ -244,12 +254,13 @@ class Units:
         if not names:
             return
         self.stop(names)
-        with contextlib.suppress(DriverError):  # those that have not failed are none that it could forget
+        with contextlib.suppress(DriverError):  # it has forgotten them
             self._order(["reset-failed", *names])
         for name in names:
             (self._folder / name).unlink(missing_ok=True)
             self._environment(name).unlink(missing_ok=True)
-        self._order(["daemon-reload"])
+        if any(state.is_loaded for state in self.states(names).values()):
+            self._order(["daemon-reload"])
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
@@ -257,9 +268,10 @@ class Units:
     def _version(self) -> int | None:
         return _systemd.version(is_root=self._is_root)
 
-    def _enable(self, service: ServiceDefinition, names: Sequence[str]) -> None:
-        """Let units come up with the machine, or not; either way systemd reads them anew."""
-        self._order(["enable" if _unit_text.is_enabled(service) else "disable", *names])
+    def _take_in(self, names: Sequence[str]) -> None:
+        """Have systemd read units again that it has read before they were changed."""
+        if any(state.is_stale for state in self.states(names).values()):
+            self._order(["daemon-reload"])
 
     def _told(
         self, service: ServiceDefinition, launches: Sequence[Launch], states: Mapping[str, State]
@@ -285,7 +297,7 @@ class Units:
         return _unit_text.unit_name(self._layout, launch.service, launch.replica)
 
     def _environment(self, name: str) -> Path:
-        return self._environments / f"{name}.env"
+        return self._layout.secrets / f"{name}.env"  # it holds some
 
     def _order(self, arguments: Sequence[str], timeout: float | None = 90.0) -> str:
         return _systemd.systemctl(arguments, is_root=self._is_root, timeout=timeout)
@@ -297,7 +309,8 @@ def here(layout: WorkDir) -> Units | None:
         return None
     is_root = os.geteuid() == 0
     folder = _systemd.unit_folder(is_root=is_root, home=_systemd.home_of_ours())
-    return Units(layout, is_root=is_root, folder=folder)
+    # By whatever way a work dir is reached, its units are the same.
+    return Units(WorkDir(Path(os.path.realpath(layout.root))), is_root=is_root, folder=folder)
 
 
 def as_kept(
@@ -329,8 +342,8 @@ def as_kept(
         return dataclasses.replace(kept, status="failed", detail=f"{seen.detail}{more}", is_given_up=is_given_up)
     if seen.instances:  # some of several
         return kept
-    if not all(state.last_pid for state in states.values()):
+    if any(record.identity.boot_id != _process.boot_id() for record in records):
         return dataclasses.replace(kept, status="failed", detail="has not been started since the machine was")
     if service.startup.restart in ("always", "unless-stopped"):  # by itself it would not have stayed down
         return dataclasses.replace(kept, status="stopped", detail="was stopped by systemctl")
-    return kept
+    return dataclasses.replace(kept, status="stopped")  # well, or it would be one that has failed
