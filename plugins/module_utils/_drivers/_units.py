@@ -259,6 +259,8 @@ class Units:
         for name in names:
             (self._folder / name).unlink(missing_ok=True)
             self._environment(name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # others are in it, or it is not there
+            self._wanted.rmdir()
         if any(state.is_loaded for state in self.states(names).values()):
             self._order(["daemon-reload"])
 
