@@ -18,6 +18,8 @@ from ._plan import Goal
 def take_back(layout: WorkDir, installation: str, *, dry: bool = False, sinks: Iterable[Sink] = ()) -> list[str]:
     """Take away the services, files and folders that a failed run created; return what that was.
 
+    Data that the mode keeps outside the work dir stays, as it may be older than the run, and is told.
+
     The journal, the run's log and the audit log stay, to tell what happened.
 
     :param dry: only tell.
@@ -38,5 +40,6 @@ def take_back(layout: WorkDir, installation: str, *, dry: bool = False, sinks: I
         [Problem(one.service, f"could not be cleaned up: {one.reason}", one.remedy) for one in left], DriverError
     )
     manager.clean()
+    manager.tell_kept(there)
     removed = ledger.remove_paths(keep=[layout.installations / installation, layout.audit])
     return [*there, *removed]

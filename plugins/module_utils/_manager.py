@@ -442,6 +442,19 @@ class Manager:
             driver.release()
         return gone
 
+    def tell_kept(self, names: Collection[str]) -> None:
+        """Warn of data of services that is kept outside the work dir though they are gone.
+
+        :raises DriverError: the engine or API does not answer.
+        """
+        for mode, driver in self._drivers.items():
+            if not any(self._services[name].mode == mode for name in names):
+                continue
+            for name, things in driver.kept().items():
+                if name in names:
+                    reason = f"its data is kept, and goes with an uninstallation that purges: {', '.join(things)}"
+                    self._emit(events.SERVICE_WARNING, service=name, reason=reason)
+
     def save_settings(self) -> None:
         """Write down what :meth:`open` needs.
 

@@ -236,6 +236,13 @@ class Driver(ABC):
         """
         return []
 
+    def kept(self) -> dict[str, list[str]]:
+        """Return, by service, what :meth:`purge` would take away and :meth:`clean` has not.
+
+        :raises DriverError: the engine or API does not answer.
+        """
+        return {}
+
     def release(self) -> None:
         """Let go of what was kept for the mode and nothing of it needs any more; the last thing that is asked.
 

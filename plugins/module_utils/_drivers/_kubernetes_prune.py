@@ -145,6 +145,15 @@ def _path(api: Api, item: Item, service: str) -> str:
     return place(item, api.kind(item["apiVersion"], item["kind"], service=service))
 
 
+def claims(api: Api, project: str, namespaces: Collection[str]) -> list[dict[str, Any]]:
+    """Return an installation's volume claims.
+
+    :raises DriverError: the API refuses.
+    """
+    kind = ("v1", "PersistentVolumeClaim")
+    return [claim for space in namespaces for claim in listed(api, kind, space, identity(project), service=space)]
+
+
 def purge(api: Api, project: str, namespaces: Collection[str], *, sleep: Sleep = time.sleep) -> list[str]:
     """Delete an installation's volume claims, and namespaces made for it that hold nothing else; return their names.
 
@@ -152,9 +161,9 @@ def purge(api: Api, project: str, namespaces: Collection[str], *, sleep: Sleep =
     """
     gone = []
     for namespace in namespaces:
-        claims = listed(api, ("v1", "PersistentVolumeClaim"), namespace, identity(project), service=namespace)
-        remove(api, claims, service=namespace, timeout=GRACE_SECONDS, sleep=sleep)
-        gone += [f"{namespace}/{key_of(claim).name}" for claim in claims]
+        there = claims(api, project, [namespace])
+        remove(api, there, service=namespace, timeout=GRACE_SECONDS, sleep=sleep)
+        gone += [f"{namespace}/{key_of(claim).name}" for claim in there]
         gone += leave_namespace(api, project, namespace)
     return gone
 

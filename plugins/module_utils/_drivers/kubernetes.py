@@ -22,6 +22,8 @@ from ._kubernetes_applied import AppliedServices
 from ._kubernetes_apply import Applier
 from ._kubernetes_client import Api
 from ._kubernetes_clusters import Clusters
+from ._kubernetes_names import LABEL_OF_SERVICE
+from ._kubernetes_objects import labels_of
 from ._kubernetes_rollout import remedy_for
 from ._kubernetes_workload import block
 
@@ -206,6 +208,18 @@ class KubernetesDriver(Driver):
                 self._clusters.api(cluster), self.context.project, namespaces, sleep=self._sleep
             )
         ]
+
+    def kept(self) -> dict[str, list[str]]:
+        """Return the volume claims of the installation by their service.
+
+        :raises DriverError: the cluster refuses.
+        """
+        found: dict[str, list[str]] = {}
+        for cluster, namespaces in self._clusters.noted().items():
+            for claim in _kubernetes_prune.claims(self._clusters.api(cluster), self.context.project, namespaces):
+                name = f"{claim['metadata']['namespace']}/{claim['metadata']['name']}"
+                found.setdefault(labels_of(claim).get(LABEL_OF_SERVICE, ""), []).append(name)
+        return found
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 

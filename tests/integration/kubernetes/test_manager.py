@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
+from ansible_collections.provisioning.platform.plugins.module_utils._cleanup import take_back
 from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
+from ansible_collections.provisioning.platform.plugins.module_utils._ledger import Ledger
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ServiceDefinition
 from ansible_collections.provisioning.platform.plugins.module_utils._plan import diff_of
@@ -94,3 +96,17 @@ def test_never_healthy_is_a_failure_with_the_clusters_words(bench):
     _plan, outcomes = engine.converge({"web": "started"})
     assert outcomes["web"].result == "failed"
     assert "CrashLoopBackOff in web" in outcomes["web"].reason
+
+
+def test_data_that_stays_when_a_failed_run_is_taken_back_is_named(bench):
+    service = bench.service(image="crash", volumes=["data:/data"])
+    told: list = []
+    engine = manager(bench, service)
+    engine.save_settings()
+    Ledger(bench.context.work_dir, "run-1").add(services=["web"])
+    assert engine.converge({"web": "started"})[1]["web"].result == "failed"
+    assert take_back(bench.context.work_dir, "run-1", sinks=[told.append])[0] == "web"
+    (warning,) = [event for event in told if event.kind == "service.warning"]
+    claim = f"{bench.namespace}/volume-data-web-0"
+    assert warning.service == "web"
+    assert warning.data["reason"] == f"its data is kept, and goes with an uninstallation that purges: {claim}"
