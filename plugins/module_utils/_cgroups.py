@@ -51,6 +51,33 @@ def limit(group: str, pids: Collection[int], limits: ResourceLimits, *, root: Pa
     return None
 
 
+def missing(
+    group: str, pid: int, limits: ResourceLimits, *, root: Path = _ROOT, proc: Path = Path("/proc")
+) -> str | None:
+    """Say why limits that somebody else is to have set are not in force, or nothing when they are.
+
+    :param group: end of the path of the control group that has them.
+    """
+    wanted = {"memory": limits.memory, "cpu": limits.cpu}
+    files = {"memory": "memory.max", "cpu": "cpu.max"}
+    try:
+        lines = (proc / str(pid) / "cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:  # it has ended, which others will notice
+        return None
+    found = {names: path for _number, names, path in (line.split(":", 2) for line in lines)}
+    groups = {name: path for names, path in found.items() for name in names.split(",")}
+
+    def is_set(name: str) -> bool:
+        if name in groups:
+            return groups[name].endswith(f"/{group}")
+        return (root / groups.get("", "/").lstrip("/") / files[name]).exists()
+
+    lacking = [name for name, amount in wanted.items() if amount is not None and not is_set(name)]
+    if not lacking:
+        return None
+    return f"the limits are not in force: systemd may not limit {' and '.join(lacking)} here"
+
+
 def release(group: str, *, root: Path = _ROOT) -> None:
     """Remove the control group once its processes have ended; a group still in use is left."""
     for parent in (root, root / "memory", root / "cpu"):

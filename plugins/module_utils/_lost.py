@@ -9,6 +9,7 @@ from collections.abc import MutableMapping
 from . import _installation
 from ._build import build
 from ._drivers._base import Context, Driver
+from ._drivers._binary_words import stand_in
 from ._drivers._registry import DRIVERS
 from ._errors import ConfigurationError, DriverError
 from ._ledger import read_generation
@@ -20,10 +21,7 @@ from ._state import PidStore
 
 def processes(layout: WorkDir) -> dict[str, ServiceDefinition]:
     """Return definitions for the processes that have records, by name; they are enough to stop and remove them."""
-    return {
-        name: build(ServiceDefinition, {"name": name, "deployment": {"mode": "binary", "binary": {"command": name}}})
-        for name in PidStore(layout.pids).names()
-    }
+    return {name: stand_in(name) for name in PidStore(layout.pids).names()}
 
 
 def settings(layout: WorkDir) -> Settings:

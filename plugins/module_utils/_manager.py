@@ -74,6 +74,7 @@ class Manager:
             engine_url=self.settings.engine_url,
             env=self.settings.env,
             files={name: _config_digest(service, secrets) for name, service in services.items() if service.config},
+            tasks=frozenset(_graph.tasks(services)),
             notify=self._emit,
             is_cancelled=self._is_cancelled,
         )
@@ -343,7 +344,10 @@ class Manager:
                     given,
                     skip={n: p for n, p in skip.items() if goals.get(n) in _COMING and n not in held_back},
                     on_started=lambda action, seen: self._notes.start(
-                        action, decided.rendered[action.service], self._address(action.service)
+                        action,
+                        decided.rendered[action.service],
+                        self._address(action.service),
+                        restarts=max(0, decided.observed.get(action.service, ABSENT).restarts - seen.restarts),
                     ),
                     on_gone=self._notes.gone,
                 ),

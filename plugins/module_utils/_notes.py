@@ -42,9 +42,10 @@ class Notes:
     def __exit__(self, *_error: object) -> None:
         self._writers.shutdown()
 
-    def start(self, action: Action, rendered: dict[str, Any], address: str | None = None) -> None:
+    def start(self, action: Action, rendered: dict[str, Any], address: str | None = None, *, restarts: int = 0) -> None:
         """A service was started. Only :meth:`endings` waits until that is written down.
 
+        :param restarts: how often what ran before was started again by who keeps it, which now counts anew.
         :param address: of what runs it, where the service decides that.
         """
         now = time.time()
@@ -58,7 +59,7 @@ class Notes:
             changed_at=now,
             changed_by=self._who,
             started_at=now,
-            restarts=before.restarts if before else 0,
+            restarts=(before.restarts if before else 0) + restarts,
             definition=self._definition(action.service),
             rendered=rendered,
             project=place.project if place else None,

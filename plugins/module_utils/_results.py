@@ -88,7 +88,8 @@ class Results:
         """Note that a service did not become healthy, with its last words."""
         service = self._services[name]
         look = f"Look at the log of {name}" if service.is_ours else f"See whether {service.url} answers from here"
-        remedy = f"{look}, or raise its startup.timeout."
+        usual = f"{look}, or raise its startup.timeout."
+        remedy = self._drivers[service.mode].remedy(service, health.reason) or usual
         problem = Problem(name, f"{health.reason}{self.last_words(name)}", remedy)
         self.fail(name, ProvisioningError(problem), begin)
 

@@ -38,6 +38,8 @@ class PidRecord:
     :param digest: of what was asked for when it was started.
     :param exit_code: how it ended, once that is known.
     :param stopped: whether it ended because it was asked to.
+    :param unit: the unit of systemd that runs it; empty where it is a process of ours.
+    :param restarts: how often systemd had started it again by then.
     """
 
     identity: ProcessIdentity
@@ -46,6 +48,8 @@ class PidRecord:
     replica: int = 1
     exit_code: int | None = None
     stopped: bool = False
+    unit: str = ""
+    restarts: int = 0
 
 
 class PidStore:
@@ -84,6 +88,7 @@ class PidStore:
                 "replica": record.replica,
                 "exit_code": record.exit_code,
                 "stopped": record.stopped,
+                **({"unit": record.unit, "restarts": record.restarts} if record.unit else {}),
             }
             for record in records
         ]
@@ -100,15 +105,17 @@ class PidStore:
 def _record(document: dict[str, Any]) -> PidRecord:
     """Read one record; who signals what it says must be able to trust its types."""
     code = document.get("exit_code")
-    numbers = [document["pid"], document["start_time"], document["group"], document["replica"], code or 0]
-    texts = [document["boot_id"], document["digest"]]
+    unit, restarts = document.get("unit", ""), document.get("restarts", 0)
+    numbers = [document["pid"], document["start_time"], document["group"], document["replica"], code or 0, restarts]
+    texts = [document["boot_id"], document["digest"], unit]
     if not (all(type(number) is int for number in numbers) and all(isinstance(text, str) for text in texts)):
         raise TypeError
     if document["pid"] < 2 or document["group"] < 2:
         raise ValueError
     identity = ProcessIdentity(document["pid"], document["start_time"], document["boot_id"])
     stopped = bool(document.get("stopped"))
-    return PidRecord(identity, document["group"], document["digest"], document["replica"], code, stopped)
+    group, digest, replica = document["group"], document["digest"], document["replica"]
+    return PidRecord(identity, group, digest, replica, code, stopped, unit, restarts)
 
 
 class StateStore:

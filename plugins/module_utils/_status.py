@@ -74,7 +74,7 @@ def status_of(
         digest=observation.digest,
         detail=unreachable.why if unreachable else observation.detail,
         reason=state.reason if state else "",
-        restarts=state.restarts if state else 0,
+        restarts=(state.restarts if state else 0) + observation.restarts,
         last_error=state.last_error if state else None,
         required=service.required,
         description=service.description,

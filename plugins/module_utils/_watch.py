@@ -3,8 +3,9 @@
 """Deciding what a supervisor does with one service, given what was seen of it. Pure: the time is always passed in.
 
 Each thing has one owner. Processes are the supervisor's. Containers that end are first their engine's, which has its
-restart policy; what the engine leaves down or unhealthy is the supervisor's. Pods are the cluster's, and what runs
-elsewhere is nobody's here: those are only watched.
+restart policy; what the engine leaves down or unhealthy is the supervisor's. So it is with the units of systemd, but
+when that has given one up, this holds. Pods are the cluster's, and what runs elsewhere is nobody's here: those are only
+watched.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ class Sight:
     :param id: changes when it is started anew: a pid with its start, a container.
     :param healthy: result of its check; nothing where none was made.
     :param is_old: it has ended before this boot of the machine, so that nobody can have stopped it since.
+    :param kept_by: who starts it again when it ends, where that is not its mode's owner.
+    :param restarts: how often that has been done.
+    :param is_given_up: whether it will not be done any more.
     """
 
     status: Status
@@ -74,6 +78,9 @@ class Sight:
     healthy: bool | None = None
     reason: str = ""
     is_old: bool = False
+    kept_by: str = ""
+    restarts: int = 0
+    is_given_up: bool = False
 
     @property
     def is_up(self) -> bool:
@@ -136,6 +143,7 @@ class Watch:
         self._falls: deque[float] = deque()
         self._is_flapping = False
         self._is_held = False
+        self._restarts_of_keeper = 0
         self._news: list[News] = []
 
     # --- what the shell tells ----------------------------------------------------------------------------------------
@@ -155,6 +163,7 @@ class Watch:
         if not wanted or sight.status == "paused":
             self._rest(now, "is paused" if wanted else "was stopped")
             return Decision(tuple(self._news))
+        self._note_keeper(sight)
         self._recognise(now, sight)
         if sight.is_up:
             self._take_health(now, sight)
@@ -165,7 +174,7 @@ class Watch:
         recovered = self.phase == "healthy" and before != "healthy" and self._is_renewed
         if self.phase == "healthy":
             self._is_renewed = False
-        elif self.phase == "starting":
+        elif self.phase == "starting" or (self.phase == "down" and sight.kept_by):
             self.due = min(self.due, now + self._patience(now))
         return Decision(tuple(self._news), restart, sight.is_up, recovered)
 
@@ -223,6 +232,13 @@ class Watch:
             self._is_troubled = troubled
         self._become(now, "starting", "")
 
+    def _note_keeper(self, sight: Sight) -> None:
+        """Tell that somebody else has started it again; what has been done before the first look is no news."""
+        is_more = sight.restarts > self._restarts_of_keeper
+        self._restarts_of_keeper = sight.restarts
+        if is_more and self.phase != "new":
+            self._tell(events.SERVICE_RESTARTED, f"{sight.kept_by} has started it again")
+
     def _take_health(self, now: float, sight: Sight) -> None:
         if sight.healthy is None or (sight.healthy and now - self.alive_since < self.rules.settle):
             return
@@ -256,13 +272,18 @@ class Watch:
             return
         if self._is_at_rest(sight):
             self._rest(now, reason)
-        elif self.rules.owner == "engine" and self._was_put_to_rest(sight):
+        elif self._owner(sight) == "engine" and self._was_put_to_rest(sight):
             if self.phase != "idle":  # whether the engine is only about to restart it, time will tell
                 self._fall(now, "down", events.SERVICE_DOWN, reason)
         else:
             self._fall(now, "down", events.SERVICE_DOWN, reason)
 
+    def _owner(self, sight: Sight) -> Owner:
+        return "engine" if sight.kept_by else self.rules.owner
+
     def _is_at_rest(self, sight: Sight) -> bool:
+        if sight.kept_by and sight.status == "stopped":  # it says so itself
+            return True
         return self.rules.policy == "on-failure" and sight.status == "stopped" and sight.exit_code == 0
 
     def _was_put_to_rest(self, sight: Sight) -> bool:
@@ -276,8 +297,8 @@ class Watch:
         """Return why to restart it now, if it is to be; set when that is to be asked again."""
         if self.rules.owner == "nobody" or self.rules.policy == "no":
             return None
-        if self.rules.owner == "engine" and sight.status != "running":
-            if now < self._fell_at + ENGINE_SECONDS:
+        if self._owner(sight) == "engine" and sight.status != "running" and not sight.is_given_up:
+            if now < self._fell_at + max(ENGINE_SECONDS, 2 * self.rules.limits.max_delay if sight.kept_by else 0.0):
                 return None
             if not sight.is_up and self._was_put_to_rest(sight):
                 self._rest(now, f"{sight.detail or 'was stopped'}, by the engine's own command")
@@ -287,13 +308,13 @@ class Watch:
                 self._is_held = True
                 self._tell(events.SERVICE_HELD, f"is not restarted in vain: {', '.join(missing)}")
             return None
+        if sight.is_given_up and not self._is_held:  # by whom has tried as often as we would
+            self._give_up(now, sight.detail)
+            return None
         self._is_held = False
-        while self._restarts and now - self._restarts[0] >= self.rules.limits.interval:
-            self._restarts.popleft()
-        if len(self._restarts) >= self.rules.limits.burst:
+        if not self._has_budget(now):
             within = f"{len(self._restarts)} restarts within {self.rules.limits.interval:g} s"
-            self._become(now, "failed", self.reason)
-            self._tell(events.SERVICE_GIVEN_UP, f"{within} did not help: {self.reason}", is_quiet=False)
+            self._give_up(now, f"{within} did not help: {self.reason}")
             return None
         at = self._fell_at + self._delay()
         if now < at:
@@ -301,8 +322,18 @@ class Watch:
             return None
         return self.reason
 
+    def _has_budget(self, now: float) -> bool:
+        while self._restarts and now - self._restarts[0] >= self.rules.limits.interval:
+            self._restarts.popleft()
+        return len(self._restarts) < self.rules.limits.burst
+
+    def _give_up(self, now: float, reason: str) -> None:
+        self._become(now, "failed", self.reason)
+        self._tell(events.SERVICE_GIVEN_UP, reason, is_quiet=False)
+
     def _patience(self, now: float) -> float:
-        return max(_FIRST_LOOK, (now - self.alive_since) * _SHARE)
+        since = self._fell_at if self.phase == "down" else self.alive_since
+        return max(_FIRST_LOOK, (now - since) * _SHARE)
 
     def _delay(self) -> float:
         limits = self.rules.limits

@@ -36,6 +36,9 @@ class Observation:
     :param drift: how what runs is no longer what was started, though its digest is right; the next start repairs it.
     :param own_health: what the health check says that a container brings itself: ``healthy``, or ``none`` where it has
         none; nothing where it says something else or is not known.
+    :param kept_by: who else starts it again when it ends: ``systemd``, or nothing.
+    :param restarts: how often that has been done since we started it.
+    :param is_given_up: whether that will not be done any more.
     """
 
     status: Status
@@ -47,6 +50,9 @@ class Observation:
     instances: tuple[str, ...] = ()
     drift: str = ""
     own_health: str = ""
+    kept_by: str = ""
+    restarts: int = 0
+    is_given_up: bool = False
 
     @property
     def exists(self) -> bool:
@@ -88,6 +94,7 @@ class Context:
     :param env: the installation's ``env_vars``, given to every service.
     :param secrets: the host's secrets.
     :param files: digest of each service's configuration files, by service.
+    :param tasks: services that are to end.
     :param notify: called with an event kind, ``service=`` and data when something worth telling happens on the way.
     :param is_cancelled: whether the run that is going on is to stop; whoever waits long for others asks now and then.
     """
@@ -99,6 +106,7 @@ class Context:
     engine_url: str | None = None
     env: Mapping[str, Scalar] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    tasks: frozenset[str] = frozenset()
     notify: Notify = lambda *args, **data: None
     is_cancelled: Callable[[], bool] = lambda: False
 
@@ -256,6 +264,10 @@ class Driver(ABC):
         :param check: the service's health check, None when it has none, or one of its ``verify`` checks.
         """
         return None
+
+    def remedy(self, service: ServiceDefinition, reason: str) -> str:  # noqa: ARG002
+        """Return what can be done about a reason for which a service is not healthy; nothing where the usual can."""
+        return ""
 
     def ended(self, service: ServiceDefinition) -> str | None:  # noqa: ARG002
         """Say how what was started for the service has ended, though something may answer in its place.

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from .._build import build
 from .._errors import DriverError, Problem
 from .._model import BinaryDeployment, CommandHealthCheck, ServiceDefinition
+from .._process import ProcessIdentity, started_at
 from .._secrets import references
+from .._state import PidRecord
 from ._base import Observation
 
 
@@ -27,6 +30,11 @@ def argument_problems(service: ServiceDefinition, binary: BinaryDeployment) -> I
             if check.inside:
                 why = "the command of a check is to be run inside it, and a process has no inside"
                 yield Problem(service.name, why, "Set inside to false.")
+
+
+def stand_in(name: str) -> ServiceDefinition:
+    """Return a definition for processes of which only the name is known; it is enough to stop and remove them."""
+    return build(ServiceDefinition, {"name": name, "deployment": {"mode": "binary", "binary": {"command": name}}})
 
 
 def signal_problems(service: ServiceDefinition) -> list[Problem]:
@@ -58,6 +66,37 @@ def missing(service: ServiceDefinition, binary: BinaryDeployment) -> Problem:
         f"the command {binary.command} is not there or not executable",
         "Install it, or set deployment.binary.command to its path.",
     )
+
+
+def summary(
+    records: Sequence[PidRecord],
+    living: Sequence[PidRecord],
+    replicas: int,
+    *,
+    left: Callable[[], Sequence[ProcessIdentity]],
+) -> Observation:
+    """Return what a service is by its processes.
+
+    :param records: of all of them, at least one.
+    :param living: of those that run.
+    :param replicas: how many are to run.
+    :param left: finds what those that have ended have left behind.
+    """
+    digests = {record.digest for record in records}
+    digest = digests.pop() if len(digests) == 1 else None
+    pids = tuple(str(record.identity.pid) for record in living)
+    if len(living) >= replicas:
+        since = min(started_at(record.identity) for record in living)
+        return Observation("running", digest, pids[0], since, instances=pids)
+    if living:
+        return Observation("failed", digest, pids[0], instances=pids, detail=f"{len(living)} of {replicas} run")
+    worst = next((record for record in records if record.exit_code != 0), records[0])
+    code = worst.exit_code
+    if all(record.stopped for record in records):
+        return Observation("stopped", digest, exit_code=code, detail="was stopped")
+    behind = tuple(str(member.pid) for member in left())
+    detail = ending(worst.identity.pid, code) + (f", and left {len(behind)} processes behind" if behind else "")
+    return Observation("stopped" if code == 0 else "failed", digest, exit_code=code, detail=detail, instances=behind)
 
 
 def early_end(seen: Observation) -> str:

@@ -27,6 +27,16 @@ HOPELESS = frozenset(
         "InvalidImageName",
     }
 )
+#: What can be done about them.
+_REMEDIES = (
+    (
+        ("ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff"),
+        "Correct the image of {0}, or see that its cluster can pull it.",
+    ),
+    (("InvalidImageName",), "Correct the image of {0}."),
+    (("CreateContainerConfigError", "CreateContainerError"), "Correct what the containers of {0} ask for."),
+    (("CrashLoopBackOff",), "Look at the log of {0}."),
+)
 #: How long a pod may find no place: what was there before may be leaving just now.
 UNSCHEDULABLE_SECONDS = 5.0
 #: What a pod's place may wait for, and then gets.
@@ -88,6 +98,11 @@ def trouble_of(pod: Item, *, now: float) -> str | None:
             return f"{waiting['reason']} in {container['name']} of pod {name}" + (f": {said}" if said else "")
     unplaced = _unplaced(pod, now=now)
     return None if unplaced is None or any(words in unplaced for words in _PASSING) else unplaced
+
+
+def remedy_for(reason: str, service: str) -> str:
+    """Return what can be done about a reason that :func:`trouble_of` gave; nothing about others."""
+    return next((remedy.format(service) for words, remedy in _REMEDIES if reason.startswith(words)), "")
 
 
 def _unplaced(pod: Item, *, now: float) -> str | None:

@@ -15,13 +15,15 @@ import signal
 import stat
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import _process
 from .._errors import Problem
+from .._logs import Rotation
 from .._model import BinaryDeployment, Scalar, ServiceDefinition
 from .._paths import WorkDir, make_directory
+from .._state import PidRecord
 
 # A service's environment is its own: what a pipeline or a shell happens to hold, its secrets and the marks by which
 # Jenkins (JENKINS_NODE_COOKIE, BUILD_ID) and GitHub's runner (RUNNER_TRACKING_ID) kill at job end, stays outside.
@@ -50,6 +52,36 @@ class Account:
     gid: int
     home: str
     groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """All that a process of a service is started with.
+
+    :param user: whom it is to run as, if not as we do; so ``group``.
+    :param env: its whole environment; it holds secrets.
+    """
+
+    service: str
+    replica: int
+    digest: str
+    command: list[str]
+    env: dict[str, str] = field(repr=False)
+    working_dir: str
+    log: Path
+    rotation: Rotation
+    account: Account
+    user: str | None = None
+    group: str | None = None
+    umask: int = 0o022  # as init systems have it, whatever the shell's or the pipeline's is
+
+
+def record_of(pid: int, digest: str, replica: int) -> PidRecord:
+    """Return the record of a process that has just been started, and may have ended already."""
+    identity = _process.identify(pid)
+    if identity is None:  # as an unreaped child its number is still its own
+        identity = _process.ProcessIdentity(pid, -1, _process.boot_id())
+    return PidRecord(identity, pid, digest, replica)
 
 
 def account_of(user: str | None, group: str | None = None) -> Account:

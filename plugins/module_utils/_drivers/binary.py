@@ -1,17 +1,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mode ``binary``: plain processes on the host, each in a session of its own."""
+"""The mode ``binary``: processes on the host, each in a session of its own.
+
+Where systemd runs the machine, it runs them as units; elsewhere, and where it cannot, they are started here.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import os
-import resource
-import subprocess
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,19 @@ from .. import _cgroups, _download, _events, _logs, _ports, _process
 from .._errors import DriverError, Problem, raise_if_any
 from .._log_settings import rotation_of
 from .._model import BinaryDeployment, ServiceDefinition
-from .._paths import FILE_MODE, make_directory
 from .._replicas import for_replica
 from .._state import PidRecord, PidStore
-from . import _launch, _marks, _sessions
+from . import _children, _launch, _sessions, _unit_text, _units
 from ._base import ABSENT, Context, Driver, LogLine, Observation
-from ._binary_words import argument_problems, early_end, ending, missing, signal_problems, stop_signal
+from ._binary_words import argument_problems, early_end, missing, signal_problems, stand_in, stop_signal, summary
+from ._children import Children
+from ._launch import Launch
 from ._log_streams import dated, together
 from ._marks import Search
 from ._sessions import Session
+from ._units import State, Units
 
-_UMASK = 0o022  # as init systems have it, whatever the shell's or the pipeline's is
+_NOBODY: Mapping[str, State] = {}
 
 
 class BinaryDriver(Driver):
@@ -44,9 +46,7 @@ class BinaryDriver(Driver):
         self._root = os.path.realpath(context.work_dir.root)
         self._path = _launch.search_path(context.work_dir.bin)
         self._inherited = _launch.inherited()
-        # Only a parent learns how its child ended.
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
-        self._lock = threading.Lock()
+        self._children = Children()
 
     def check(self, service: ServiceDefinition) -> list[Problem]:
         """Return what keeps the service from running here."""
@@ -63,15 +63,23 @@ class BinaryDriver(Driver):
 
     def observe(self, services: Sequence[ServiceDefinition]) -> dict[str, Observation]:
         """Return what each service is, asked from the kernel."""
-        search = self._search()
-        return {service.name: self._observe(service, search) for service in services}
+        search = Search(self._root)
+        records = {service.name: self._records.read(service.name) for service in services}
+        states = self._states(records)
+        return {service.name: self._observe(service, records[service.name], search, states) for service in services}
+
+    def find(self, recorded: Sequence[ServiceDefinition] = ()) -> list[ServiceDefinition]:
+        """Return the services that have units, though nothing else is known of them any more."""
+        known = {service.name: service for service in recorded}
+        found = self._units.services() if self._units is not None else ()
+        return [known.get(name) or stand_in(name) for name in sorted(found)]
 
     def ended(self, service: ServiceDefinition) -> str | None:
         """Return how the process of a service has ended, if it has, and not because it was to stop."""
         records = self._records.read(service.name)
         if all(_process.is_alive(record.identity) or record.stopped for record in records):
             return None
-        seen = self._observe(service, self._search())
+        seen = self._observe(service, records, Search(self._root), self._states({service.name: records}))
         return None if seen.is_up else early_end(seen)
 
     def render(self, service: ServiceDefinition) -> dict[str, Any]:
@@ -108,13 +116,14 @@ class BinaryDriver(Driver):
         records = self._records.read(service.name)
         alive = [record for record in records if _process.is_alive(record.identity)]
         self._clear(service, [record for record in records if record not in alive])
+        self._refresh(service, alive)
         if binary.download is not None:
             _download.fetch(binary.download, self.context.work_dir.bin, service=service.name)
         if not alive:
             raise_if_any(_ports.problems(service), DriverError)
         wanted = sorted(set(range(1, binary.replicas + 1)) - {record.replica for record in alive})
         records = self._launch_all(service, wanted, digest, alive)
-        return self._describe(service, records, self._search())
+        return self._describe(service, records, Search(self._root), _NOBODY)
 
     def stop(self, service: ServiceDefinition, observation: Observation) -> None:  # noqa: ARG002 - the records tell
         """Ask the processes to stop, then kill what remains of their sessions.
@@ -123,13 +132,16 @@ class BinaryDriver(Driver):
         """
         records = self._records.read(service.name)
         self._end(service, records)
+        if self._units is not None:  # also those that nothing is written down of
+            self._units.stop(self._units.of(service.name))
         ended = [dataclasses.replace(self._learn(record), stopped=True) for record in records]
         try:
             self._records.write(service.name, ended)
         except OSError:  # no space: that it is stopped is then all that is known
             self._records.remove(service.name)
         for record in records:
-            _cgroups.release(self._cgroup(service, record.replica))
+            if not record.unit:
+                _cgroups.release(self._cgroup(service, record.replica))
 
     def remove(self, service: ServiceDefinition, observation: Observation) -> None:
         """Stop the processes and take away their records, their logs and what was downloaded for them.
@@ -137,6 +149,8 @@ class BinaryDriver(Driver):
         :raises DriverError: they cannot be stopped.
         """
         self.stop(service, observation)
+        if self._units is not None:
+            self._units.remove(self._units.of(service.name))
         self._records.remove(service.name)
         _logs.remove_logs(self._log(service.name, 1))
         download = _block(service).download
@@ -158,35 +172,49 @@ class BinaryDriver(Driver):
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    def _observe(self, service: ServiceDefinition, search: Search) -> Observation:
-        records = self._records.read(service.name)
+    @cached_property
+    def _units(self) -> Units | None:
+        """Where systemd runs the machine: what it runs of this work dir."""
+        return _units.here(self.context.work_dir)
+
+    def _states(self, records: Mapping[str, Sequence[PidRecord]]) -> Mapping[str, State]:
+        """Ask systemd, in one call, what has become of units whose processes are not those written down."""
+        names = {r.unit for known in records.values() for r in known if r.unit and not _process.is_alive(r.identity)}
+        if self._units is not None:
+            names.update(name for service, known in records.items() if not known for name in self._units.of(service))
+        return self._asked(next(iter(records))).states(names) if names else _NOBODY
+
+    def _asked(self, service: str) -> Units:
+        if self._units is None:
+            why = "it is a unit of systemd, which is not there"
+            raise DriverError(Problem(service, why, "Look at it where systemd runs the machine."))
+        return self._units
+
+    def _observe(
+        self, service: ServiceDefinition, records: list[PidRecord], search: Search, states: Mapping[str, State]
+    ) -> Observation:
         if not records:
-            records = search.lost(service.name, _launch.owners(_block(service)))
+            records = self._units.lost(service.name, states) if self._units is not None else []
+            records = records or search.lost(service.name, _launch.owners(_block(service)))
             if records:  # unless they are just being started, and have been written down since
                 records = self._records.read(service.name) or self._write_down(service, records)
-        return self._describe(service, records, search) if records else ABSENT
+        return self._describe(service, records, search, states) if records else ABSENT
 
-    def _describe(self, service: ServiceDefinition, records: list[PidRecord], search: Search) -> Observation:
-        replicas = _block(service).replicas
+    def _describe(
+        self, service: ServiceDefinition, records: list[PidRecord], search: Search, states: Mapping[str, State]
+    ) -> Observation:
         living = [record for record in records if _process.is_alive(record.identity)]
-        known = [record if record in living else self._learn(record) for record in records]
-        if known != records:  # only its parent learns how a process ended, so it tells all others
+        known = [record if record in living else self._learn(record, states) for record in records]
+        # Only its parent learns how a process ended, so it tells all others; systemd can be asked again.
+        if any(record not in records and (not record.unit or _process.is_alive(record.identity)) for record in known):
             self._write_down(service, known)
-        digests = {record.digest for record in records}
-        digest = digests.pop() if len(digests) == 1 else None
-        pids = tuple(str(record.identity.pid) for record in living)
-        if len(living) >= replicas:
-            since = min(_process.started_at(record.identity) for record in living)
-            return Observation("running", digest, pids[0], since, instances=pids)
-        if living:
-            return Observation("failed", digest, pids[0], instances=pids, detail=f"{len(living)} of {replicas} run")
-        worst = next((record for record in known if record.exit_code != 0), known[0])
-        code = worst.exit_code
-        if all(record.stopped for record in records):
-            return Observation("stopped", digest, exit_code=code, detail="was stopped")
-        left = tuple(str(member.pid) for member in self._left(service, records, search))
-        detail = ending(worst.identity.pid, code) + (f", and left {len(left)} processes behind" if left else "")
-        return Observation("stopped" if code == 0 else "failed", digest, exit_code=code, detail=detail, instances=left)
+            living = [record for record in known if record in living or _process.is_alive(record.identity)]
+        seen = summary(known, living, _block(service).replicas, left=lambda: self._left(service, known, search))
+        if not any(record.unit for record in known):
+            return seen
+        told = {record.unit: states[record.unit] for record in known if record not in living and record.unit in states}
+        is_current = self._units is None or self._units.are_current(service, known)
+        return _units.as_kept(seen, service, known, told, is_current=is_current)
 
     def _write_down(self, service: ServiceDefinition, records: list[PidRecord]) -> list[PidRecord]:
         """Keep what was learnt by looking, where there is space; return it."""
@@ -195,29 +223,31 @@ class BinaryDriver(Driver):
         return records
 
     def _is_up(self, service: ServiceDefinition) -> bool:
-        return any(_process.is_alive(record.identity) for record in self._records.read(service.name))
+        records = self._records.read(service.name)
+        if any(_process.is_alive(record.identity) for record in records):
+            return True
+        states = self._states({service.name: [record for record in records if record.unit]}) if records else _NOBODY
+        return any(state.pid or state.is_coming for state in states.values())
 
     def _left(
         self, service: ServiceDefinition, records: Sequence[PidRecord], search: Search
     ) -> list[_process.ProcessIdentity]:
         """Return what processes that have ended by themselves have left behind, in their sessions and elsewhere."""
-        left = [member for record in records for member in self._session(service, record).members()]
-        replicas = {record.replica for record in records if record.identity.boot_id == _process.boot_id()}
+        plain = [record for record in records if not record.unit]  # systemd leaves nothing
+        left = [member for record in plain for member in self._session(service, record).members()]
+        replicas = {record.replica for record in plain if record.identity.boot_id == _process.boot_id()}
         if replicas:  # one that puts itself into the background takes a session of its own
             found = search.of(service.name, _launch.owners(_block(service)))
             left += [known.identity for known in found if known.mark.replica in replicas and known.identity not in left]
         return left
 
-    def _search(self) -> Search:
-        return Search(self._root)
-
-    def _learn(self, record: PidRecord) -> PidRecord:
-        """Return the record with how its process ended, if that can be known."""
+    def _learn(self, record: PidRecord, states: Mapping[str, State] = _NOBODY) -> PidRecord:
+        """Return the record with how its process ended, if that can be known, or with the one in its place."""
+        if record.unit and self._units is not None:
+            return self._units.renew(record, states)
         if record.exit_code is not None:
             return record
-        with self._lock:
-            child = self._children.get(record.identity.pid)
-            return record if child is None else dataclasses.replace(record, exit_code=child.poll())
+        return dataclasses.replace(record, exit_code=self._children.exit_code(record.identity.pid))
 
     # --- starting ----------------------------------------------------------------------------------------------------
 
@@ -226,20 +256,48 @@ class BinaryDriver(Driver):
     ) -> list[PidRecord]:
         """Launch processes and write all of them down, also when one cannot be launched; return all records."""
         records = list(alive)
+        launches = [self._prepare(service, digest, replica) for replica in replicas]
+        units = self._units_for(service, launches)
         try:
-            for replica in replicas:
-                records.append(self._launch(service, digest, replica))  # noqa: PERF401 - those before one that fails stay
+            if units is not None:
+                for launch in launches:
+                    os.close(_children.open_log(launch, self.context.notify))
+                records += units.start(service, launches)
+            else:
+                for launch in launches:  # those before one that fails stay
+                    records.append(self._children.start(launch, self._root, self.context.notify))
         finally:
             try:
                 self._records.write(service.name, records)
             except OSError:  # nobody would know of them
-                self._end(service, [record for record in records if record not in alive])
+                fresh = [record for record in records if record not in alive]
+                self._end(service, fresh)
+                self._halt(service, [record.unit for record in fresh if record.unit])
                 raise
         for record in records:
-            self._limit(service, record)
+            trouble = self._limit(service, record)
+            if trouble:
+                self.context.notify(_events.SERVICE_WARNING, service=service.name, reason=trouble)
         return records
 
-    def _launch(self, service: ServiceDefinition, digest: str, replica: int) -> PidRecord:
+    def _limit(self, service: ServiceDefinition, record: PidRecord) -> str | None:
+        if record.unit:
+            return _cgroups.missing(record.unit, record.identity.pid, service.resources)
+        return _children.limit(record, service.resources, self._cgroup(service, record.replica))
+
+    def _units_for(self, service: ServiceDefinition, launches: Sequence[Launch]) -> Units | None:
+        """Return where a service is to run as units; what is to end is not, since it would be started again."""
+        if self._units is None or service.name in self.context.tasks or not self._units.are_for_new_ones:
+            return None
+        return self._units if all(_unit_text.can_carry(launch) for launch in launches) else None
+
+    def _refresh(self, service: ServiceDefinition, alive: Sequence[PidRecord]) -> None:
+        """Let the units of what runs say what the definition says now."""
+        if any(record.unit for record in alive) and not self._asked(service.name).are_current(service, alive):
+            launches = [self._prepare(service, record.digest, record.replica) for record in alive if record.unit]
+            self._asked(service.name).refresh(service, launches)
+
+    def _prepare(self, service: ServiceDefinition, digest: str, replica: int) -> Launch:
         binary = for_replica(service, _block(service), replica)
         executable = self._executable(binary)
         if executable is None:
@@ -255,77 +313,46 @@ class BinaryDriver(Driver):
         env = _launch.environment(
             self.context.secrets.fill(settings), path=self._path, account=account, base=self._inherited
         )
-        mark = _marks.Mark(self._root, service.name, replica, digest, _process.ticks_since_boot())
-        log = self._open_log(service, replica)
-        try:
-            child = subprocess.Popen(
-                [executable, *binary.args],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._working_dir(service),
-                env={**env, _marks.VARIABLE: mark.to_text()},
-                user=account.uid if binary.user else None,
-                group=account.gid if binary.user or binary.group else None,
-                extra_groups=account.groups if binary.user and os.geteuid() == 0 else None,
-                umask=_UMASK,
-                start_new_session=True,
-                preexec_fn=_launch.signal_reset(),  # noqa: PLW1509 - it calls the kernel and takes no lock
-            )
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            remedy = "Check the file, its permissions and its interpreter."
-            raise DriverError(Problem(service.name, f"{executable} cannot be run: {reason}", remedy)) from error
-        finally:
-            os.close(log)
-        with self._lock:
-            self._children[child.pid] = child
-        return _record(child.pid, digest, replica)
-
-    def _limit(self, service: ServiceDefinition, record: PidRecord) -> None:
-        limits = service.resources
-        trouble = None
-        if limits.open_files is not None:
-            try:
-                resource.prlimit(record.identity.pid, resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
-            except ProcessLookupError:
-                return
-            except (OSError, ValueError) as error:
-                trouble = f"the limit of open files is not in force: {getattr(error, 'strerror', None) or error}"
-        if limits.cpu is not None or limits.memory is not None:
-            pids = [member.pid for member in _process.group_members(record.group)]
-            trouble = _cgroups.limit(self._cgroup(service, record.replica), pids, limits) or trouble
-        if trouble:
-            self.context.notify(_events.SERVICE_WARNING, service=service.name, reason=trouble)
-
-    def _open_log(self, service: ServiceDefinition, replica: int) -> int:
-        path = self._log(service.name, replica)
-        make_directory(path.parent)
-        try:
-            _logs.rotate(path, rotation_of(service.logs))
-        except OSError as error:
-            self.context.notify(
-                _events.SERVICE_WARNING, service=service.name, reason=f"its log is not rotated: {error.strerror}"
-            )
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
+        return Launch(
+            service=service.name,
+            replica=replica,
+            digest=digest,
+            command=[executable, *binary.args],
+            env=env,
+            working_dir=self._working_dir(service),
+            log=self._log(service.name, replica),
+            rotation=rotation_of(service.logs),
+            account=account,
+            user=binary.user,
+            group=binary.group,
+        )
 
     # --- stopping ----------------------------------------------------------------------------------------------------
 
     def _end(self, service: ServiceDefinition, records: Sequence[PidRecord]) -> None:
-        active = [record for record in records if not record.stopped]
+        if any(record.unit for record in records):
+            self._asked(service.name)
+        active = [record for record in records if not record.stopped and not record.unit]
         sessions = [self._session(service, record) for record in active]
         ended = [record for record in active if not _process.is_alive(record.identity)]
         number, timeout = stop_signal(service), service.startup.stop_timeout
         self._make_sure(service, lambda: _sessions.stop(sessions, number, timeout))
         self._clear(service, ended)
         for record in records:
-            self._reap(record.identity.pid)
+            self._children.wait(record.identity.pid)
+
+    def _halt(self, service: ServiceDefinition, names: Collection[str]) -> None:
+        """Stop units; that of a process that has ended may be about to start it again."""
+        units = self._asked(service.name) if names else None
+        if units is not None:
+            units.stop([name for name in units.of(service.name) if name in names])
 
     def _clear(self, service: ServiceDefinition, records: Sequence[PidRecord]) -> None:
         """Kill what processes that have ended have left behind; it may hold their ports."""
-        ended = [record for record in records if not record.stopped]
+        self._halt(service, [record.unit for record in records if record.unit and not record.stopped])
+        ended = [record for record in records if not record.stopped and not record.unit]
         if ended:
-            self._make_sure(service, lambda: _sessions.kill_all(self._left(service, ended, self._search())))
+            self._make_sure(service, lambda: _sessions.kill_all(self._left(service, ended, Search(self._root))))
 
     def _make_sure(self, service: ServiceDefinition, end: Callable[[], list[int]]) -> None:
         try:
@@ -336,12 +363,6 @@ class BinaryDriver(Driver):
         if survivors:
             why = f"pid {survivors[0]} ({_process.command_name(survivors[0])}) survives being killed"
             raise DriverError(Problem(service.name, why, "See what it waits for."))
-
-    def _reap(self, pid: int) -> None:
-        with self._lock:
-            child = self._children.get(pid)
-        if child is not None:
-            child.wait()
 
     # --- names -------------------------------------------------------------------------------------------------------
 
@@ -363,13 +384,6 @@ class BinaryDriver(Driver):
 
     def _cgroup(self, service: ServiceDefinition, replica: int) -> str:
         return f"{self.context.project}-{service.name}-{replica}"
-
-
-def _record(pid: int, digest: str, replica: int) -> PidRecord:
-    identity = _process.identify(pid)
-    if identity is None:  # it has ended already; as an unreaped child its number is still its own
-        identity = _process.ProcessIdentity(pid, -1, _process.boot_id())
-    return PidRecord(identity, pid, digest, replica)
 
 
 def _block(service: ServiceDefinition) -> BinaryDeployment:

@@ -8,9 +8,10 @@ for, and nothing else is ever touched. The state of all services costs a fixed n
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._errors import DriverError, Problem
 from .._health import HealthResult
@@ -19,10 +20,13 @@ from . import _kubernetes_checks, _kubernetes_logs, _kubernetes_prune
 from ._base import Driver, LogLine, Observation
 from ._kubernetes_applied import AppliedServices
 from ._kubernetes_apply import Applier
-from ._kubernetes_charts import ChartServices
 from ._kubernetes_client import Api
 from ._kubernetes_clusters import Clusters
+from ._kubernetes_rollout import remedy_for
 from ._kubernetes_workload import block
+
+if TYPE_CHECKING:
+    from ._kubernetes_charts import ChartServices
 
 _OVER = ("Succeeded", "Failed")
 
@@ -42,7 +46,13 @@ class KubernetesDriver(Driver):
         """Make the connections, each of which is opened when it is first needed."""
         self._clusters = Clusters()
         self._applied = AppliedServices(self.context, self._clusters, sleep=self._sleep, clock=self._clock)
-        self._charts = ChartServices(self.context, self._clusters, sleep=self._sleep, clock=self._clock)
+
+    @functools.cached_property
+    def _charts(self) -> ChartServices:
+        # Few have charts, and a status is wanted at once.
+        from ._kubernetes_charts import ChartServices
+
+        return ChartServices(self.context, self._clusters, sleep=self._sleep, clock=self._clock)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -55,7 +65,7 @@ class KubernetesDriver(Driver):
 
         :raises DriverError: a cluster does not answer, or refuses.
         """
-        charts = [service for service in services if self._way(service) is self._charts]
+        charts = [service for service in services if _is_chart(service)]
         others = [service for service in services if service not in charts]
         seen = self._applied.observe(others) if others else {}
         return {**seen, **(self._charts.observe(charts) if charts else {})}
@@ -95,7 +105,7 @@ class KubernetesDriver(Driver):
 
         :raises ProvisioningError: there is no helm, the chart cannot be rendered, or the cluster does not answer.
         """
-        return self._charts.preview(service) if self._way(service) is self._charts else None
+        return self._charts.preview(service) if _is_chart(service) else None
 
     def logs(self, service: ServiceDefinition, *, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
         """Yield the output of all its pods, oldest first.
@@ -130,6 +140,10 @@ class KubernetesDriver(Driver):
             return readiness
         items, fill = self._way(service).manifests(service), self.context.secrets.fill
         return _kubernetes_checks.verify(self._api(service), check, items, readiness, service=service.name, fill=fill)
+
+    def remedy(self, service: ServiceDefinition, reason: str) -> str:
+        """Return what can be done about containers that will not run, however long they are waited for."""
+        return remedy_for(reason, service.name)
 
     # --- doing -------------------------------------------------------------------------------------------------------
 
@@ -196,7 +210,7 @@ class KubernetesDriver(Driver):
     # --- helpers -----------------------------------------------------------------------------------------------------
 
     def _way(self, service: ServiceDefinition) -> AppliedServices | ChartServices:
-        return self._charts if block(service).chart is not None else self._applied
+        return self._charts if _is_chart(service) else self._applied
 
     def _api(self, service: ServiceDefinition) -> Api:
         return self._clusters.api(self._clusters.of(service))
@@ -216,3 +230,7 @@ class KubernetesDriver(Driver):
         if not _kubernetes_prune.wait(is_done, patience, sleep=self._sleep):
             why = f"pods of it are still there after {patience:g} s: {', '.join(left[:5])}"
             raise DriverError(Problem(service.name, why, "See what holds them with kubectl describe pod."))
+
+
+def _is_chart(service: ServiceDefinition) -> bool:
+    return block(service).chart is not None

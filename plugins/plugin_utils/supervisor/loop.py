@@ -161,6 +161,9 @@ class Supervisor:
             healthy=None if result is None else result.healthy,
             reason="" if result is None else result.reason,
             is_old=seen.since is not None and seen.since < self._booted,
+            kept_by=seen.kept_by,
+            restarts=seen.restarts,
+            is_given_up=seen.is_given_up,
         )
 
     # --- deciding, and having it done --------------------------------------------------------------------------------
@@ -171,6 +174,7 @@ class Supervisor:
         news, restarts = self._supervision.look(now, sights, stopped=self._installed.stopped)
         for one in news:
             self._tell(one)
+            self._note_keeper(one, sights[one.service])
         self._installed.note_health(
             {name: watch.phase for name in sights if (watch := self._supervision.watches[name]).phase != before[name]}
         )
@@ -181,6 +185,13 @@ class Supervisor:
                 return
             except _Outdated as outdated:
                 restarts = [one for one in restarts if one.service not in outdated.services]
+
+    def _note_keeper(self, news: News, sight: Sight) -> None:
+        """Write down what somebody else has done, or is about to do, who starts again what has ended."""
+        if sight.kept_by and news.kind == events.SERVICE_DOWN:
+            self._installed.note_trouble(news.service, news.reason)
+        elif sight.kept_by and news.kind == events.SERVICE_RESTARTED:
+            self.tally.restarted(Restart(news.service, news.reason, again=False), "", began_at=time.time())
 
     def _restart(self, restarts: Sequence[Restart], sights: dict[str, Sight]) -> None:
         """Have services restarted, all at the same time, unless somebody else is at it.

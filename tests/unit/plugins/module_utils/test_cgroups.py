@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.provisioning.platform.plugins.module_utils._cgroups import limit, memory_bytes, release
+from ansible_collections.provisioning.platform.plugins.module_utils._cgroups import (
+    limit,
+    memory_bytes,
+    missing,
+    release,
+)
 from ansible_collections.provisioning.platform.plugins.module_utils._model import ResourceLimits
 
 
@@ -71,3 +76,25 @@ def test_an_empty_group_is_removed_and_others_stay(tmp_path: Path) -> None:
     release("p-b-1", root=tmp_path)
     assert list((tmp_path / "memory").iterdir()) == []
     release("p-b-1", root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("told", "files", "lacking"),
+    [
+        ("0::/s/a.service\n", ["s/a.service/memory.max", "s/a.service/cpu.max"], None),
+        ("0::/s/a.service\n", ["s/a.service/memory.max"], "cpu"),
+        ("5:memory:/s/a.service\n4:cpu,cpuacct:/s/a.service\n0::/s/a.service\n", [], None),
+        ("5:memory:/s\n4:cpu,cpuacct:/\n0::/s/a.service\n", [], "memory and cpu"),
+    ],
+)
+def test_limits_that_somebody_else_sets_are_looked_for(
+    tmp_path: Path, told: str, files: list[str], lacking: str | None
+) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cgroup").write_text(told)
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    why = missing("a.service", 7, ResourceLimits(cpu=1, memory="1g"), root=tmp_path, proc=tmp_path)
+    assert why == (lacking and f"the limits are not in force: systemd may not limit {lacking} here")
+    assert missing("a.service", 8, ResourceLimits(cpu=1), root=tmp_path, proc=tmp_path) is None

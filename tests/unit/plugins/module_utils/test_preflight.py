@@ -55,7 +55,7 @@ def test_what_a_running_service_itself_is_does_not_conflict_with_it() -> None:
     assert [problem.why for problem in check_service_conflicts(definition, found, {"a": UP, "b": UP})] == [
         "conflicts with b, which runs"
     ]
-    assert check_service_conflicts(definition, found, {"b": DOWN}) == []
+    assert check_service_conflicts(service("a", conflicts=["b"]), found, {"b": DOWN}) == []
 
 
 @pytest.mark.parametrize("address", ["nonsense:port", "127.0.0.1:1", "[::1]:1", ":"])

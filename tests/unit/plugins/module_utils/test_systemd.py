@@ -45,7 +45,13 @@ def test_services_outlive_the_unit_and_its_own_restarts_have_a_budget() -> None:
 
 @pytest.mark.parametrize(
     ("word", "written"),
-    [("/a b/c", '"/a b/c"'), ('q"b\\', '"q\\"b\\\\"'), ("100%", '"100%%"'), ("$HOME", '"$$HOME"'), ("a\nb", '"a\\nb"')],
+    [
+        ("/a b/c", '"/a b/c"'),
+        ('q"b\\', '"q\\"b\\\\"'),
+        ("100%", '"100%%"'),
+        ("$HOME", '"$$HOME"'),
+        ("a\nb", '"a\\x0ab"'),
+    ],
 )
 def test_words_of_the_command_mean_themselves(word: str, written: str) -> None:
     text = _systemd.render(LAYOUT, ["/bin/echo", word], {}, is_root=True)
@@ -73,7 +79,8 @@ def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     log, folder = tmp_path / "asked", tmp_path / "bin"
     folder.mkdir()
     program = folder / "systemctl"
-    program.write_text(f'#!/bin/sh\necho "$@" >> {log}\n[ ! -e {tmp_path}/refuse ] || {{ echo no >&2; exit 1; }}\n')
+    refusal = f"[ ! -e {tmp_path}/refuse ] || {{ echo no >&2; exit 1; }}"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {log}\necho Version=252.38-1~deb12u1\n{refusal}\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", os.pathsep.join([str(folder), os.environ["PATH"]]))
     return log

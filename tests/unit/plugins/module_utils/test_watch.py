@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -305,3 +306,53 @@ def test_whatever_happens_the_budget_and_a_persons_stop_hold(
             recent.append(story.now)
             story.watch.restarted(story.now)
         assert story.watch.due > story.now
+
+
+KEPT = Sight("failed", "", -9, "killed; systemd starts it again", kept_by="systemd")
+
+
+def kept(restarts: int) -> Sight:
+    return Sight("running", str(restarts), healthy=True, kept_by="systemd", restarts=restarts)
+
+
+def test_what_systemd_starts_again_is_told_and_no_business_of_ours() -> None:
+    story = Story()
+    story.see(kept(0))
+    story.live(20, lambda: KEPT)
+    story.live(100, lambda: kept(1))
+    assert (story.restarts, story.watch.phase) == ([], "healthy")
+    assert story.kinds == ["down", "restarted", "recovered"]
+
+
+def test_what_systemd_had_started_again_before_the_first_look_is_no_news() -> None:
+    story = Story()
+    story.live(100, lambda: kept(3))
+    assert story.kinds == []
+
+
+def test_what_systemd_has_given_up_is_given_up_unless_it_failed_for_want_of_something() -> None:
+    given_up = dataclasses.replace(KEPT, is_given_up=True)
+    story = Story()
+    story.see(kept(0))
+    story.live(300, lambda: given_up)
+    assert (story.restarts, story.kinds) == ([], ["down", "given_up"])
+    story = Story()
+    story.see(kept(0))
+    story.live(300, lambda: given_up, missing=["db is down"])
+    assert (story.restarts, story.kinds) == ([], ["down", "held"])
+    story.live(60, lambda: kept(0) if story.restarts else given_up)
+    assert len(story.restarts) == 1
+
+
+def test_what_was_stopped_with_systemctl_stays_so() -> None:
+    story = Story()
+    story.see(kept(0))
+    story.live(300, lambda: Sight("stopped", "", None, "was stopped by systemctl", kept_by="systemd"))
+    assert (story.restarts, story.watch.phase) == ([], "idle")
+
+
+def test_what_systemd_runs_and_stays_unhealthy_is_restarted() -> None:
+    story = Story()
+    story.see(kept(0))
+    story.live(60, lambda: ill("0") if not story.restarts else kept(0))
+    assert len(story.restarts) == 1

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils._drivers._kubernetes_rollout import (
+    HOPELESS,
     current_pods,
     progress_of,
+    remedy_for,
     trouble_of,
 )
 
@@ -258,3 +260,20 @@ def test_pods_of_an_earlier_revision_do_not_speak_for_the_present_one():
         owned("b", "u", **{"controller-revision-hash": "x2"}),
     ]
     assert [p["metadata"]["name"] for p in current_pods(stateful, pods, [])] == ["b"]
+
+
+def test_there_is_something_to_do_about_whatever_no_waiting_cures():
+    assert all(remedy_for(f"{reason} in web of pod web-1: no", "web") for reason in HOPELESS)
+    assert (
+        remedy_for("ErrImagePull in a of pod b", "web")
+        == "Correct the image of web, or see that its cluster can pull it."
+    )
+    assert remedy_for("0 of 1 pods are available", "web") == ""
+
+
+def test_pods_of_before_are_no_trouble_until_the_cluster_has_begun_with_what_is_wanted_now():
+    crash = {"name": "c", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    pod = {"metadata": {"name": "x-1"}, "status": {"containerStatuses": [crash]}}
+    begun = item("Deployment", {"replicas": 1}, {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1})
+    assert progress_of(begun, [pod]).status == "failed"
+    assert progress_of({**begun, "status": {"observedGeneration": 0}}, [pod]).status == "starting"
