@@ -112,6 +112,6 @@ def _aligned(row: Sequence[str], widths: Sequence[int], paint: Callable[[str], s
 
 
 def _wrapped_beside(row: Sequence[str], widths: Sequence[int], room: int, paint: Callable[[str], str]) -> list[str]:
-    first, *rest = textwrap.wrap(row[-1], room)
+    first, *rest = textwrap.wrap(row[-1], room, break_on_hyphens=False)
     indent = " " * (_total(widths[:-1]) + len(_GAP))
     return [_aligned([*row[:-1], first], widths, paint), *(indent + line for line in rest)]

@@ -11,6 +11,9 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+_NARROW = 52
+_NARROWEST = 30
+
 
 class _AsWritten:
     """Takes a value as it stands on the line; what it means is said by whoever uses it."""
@@ -18,6 +21,20 @@ class _AsWritten:
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002
         """Return the value."""
         return () if value is None and (param.multiple or param.nargs == -1) else value
+
+
+def _no_type(*_arguments: Any, **_more: Any) -> str:
+    """Return no type for help: that a name is a text goes without saying."""
+    return ""
+
+
+def _fit(ctx: Any) -> None:
+    """Have help fit a narrow terminal, too: by itself it takes 50 columns at least, and is broken within words then."""
+    import shutil
+
+    columns = shutil.get_terminal_size().columns
+    if columns <= _NARROW:
+        ctx.terminal_width = max(_NARROWEST, columns - 1)
 
 
 def _as_written(parameters: list[Any]) -> list[Any]:
@@ -28,6 +45,8 @@ def _as_written(parameters: list[Any]) -> list[Any]:
     for parameter in parameters:
         if hasattr(parameter, "_runtime_param"):
             parameter._runtime_param = _AsWritten()
+        if parameter.param_type_name == "argument" and hasattr(parameter, "display_type_rich"):
+            parameter.display_type_rich = _no_type
     return parameters
 
 
@@ -61,6 +80,11 @@ class PlainCommand(TyperCommand):
         """Return the option for help."""
         return _help_option(super().get_help_option(ctx))
 
+    def get_help(self, ctx: Any) -> str:
+        """Return the help as it fits."""
+        _fit(ctx)
+        return str(super().get_help(ctx))
+
 
 class PlainGroup(TyperGroup):
     """A group whose values are taken as they are written."""
@@ -72,6 +96,11 @@ class PlainGroup(TyperGroup):
     def get_help_option(self, ctx: Any) -> Any:
         """Return the option for help."""
         return _help_option(super().get_help_option(ctx))
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help as it fits."""
+        _fit(ctx)
+        return str(super().get_help(ctx))
 
 
 def lazy_group(homes: Mapping[str, str]) -> type[TyperGroup]:

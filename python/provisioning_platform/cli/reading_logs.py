@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import heapq
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,11 +58,15 @@ def show_logs(request: Request, names: Sequence[str], *, follow: bool, since: st
     sources = [_source(manager, name, begin, follow=follow, tail=number, bad=bad) for name in chosen]
     width = max(map(len, chosen), default=0)
     colours = colours_of(chosen)
+    has_said = False
     with leave_on_interrupt():
         for line in followed(sources) if follow else merged(sources):
+            has_said = True
             write_line(printer, line, name_width=width if len(chosen) > 1 else 0, colour=colours[line.service])
             if not printer.is_open:
                 return ExitCode.OK  # whoever reads this has had enough
+    if not has_said and not bad and sys.stdout.isatty():
+        printer.note("Nothing was written." if since is None else "Nothing was written since then.")
     for problem in bad:
         printer.note(f"error: {problem}")
     return ExitCode.FAILED if bad else ExitCode.OK

@@ -77,7 +77,7 @@ def test_a_terminal_gets_colour_and_lines_that_fit(platform: Platform, provision
     assert narrow.end() == 0
     assert "\x1b" not in narrow.text
     assert max(map(len, narrow.text.splitlines())) <= 40
-    assert f"    http://127.0.0.1:{platform.ports['a']}" in narrow.text.splitlines()
+    assert f"    address: http://127.0.0.1:{platform.ports['a']}" in narrow.text.splitlines()
     piped = provisioning("platform", "status")
     assert (piped.code, piped.err, "\x1b" in piped.out) == (0, "", False)
 

@@ -92,3 +92,11 @@ def test_help_of_a_group_fits_a_terminal(capsys, monkeypatch):
     with pytest.raises(SystemExit):
         ROOT(["--help"], prog_name="provisioning")
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
+
+
+def test_help_fits_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    text = help_of(ALL["services stop"])
+    assert "list[str]" not in text
+    examples = text[text.index("Examples:") : text.index("JSON and YAML")]
+    assert max(map(len, text.replace(examples, "").splitlines())) <= 40
