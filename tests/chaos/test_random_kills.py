@@ -29,7 +29,7 @@ from ansible_collections.provisioning.platform.plugins.module_utils._settings im
 from tests.fixtures.definitions import service, services
 from tests.fixtures.images import IMAGE
 from tests.fixtures.ports import free_ports
-from tests.fixtures.supervised import Supervised, still_runs, take_pid, under_supervision, until
+from tests.fixtures.supervised import SECONDS, Supervised, still_runs, take_pid, under_supervision, until
 
 CHAOS_SECONDS = float(os.environ.get("PROVISIONING_CHAOS_SECONDS", "20"))
 LIMITS = {"burst": 500, "interval": 600, "delay": 0.05, "max_delay": 0.3, "stable": 5}
@@ -141,27 +141,31 @@ def watch_until(platform: Supervised, moment: float) -> None:
         time.sleep(0.05)
 
 
-def test_two_operators_and_the_supervisor_never_start_a_service_twice_nor_damage_what_is_written(platform):
-    code = (
-        "import random, sys, time\n"
+def operator(platform: Supervised, code: str) -> subprocess.Popen[bytes]:
+    """Begin a process of somebody who operates the platform as ``one``."""
+    head = (
+        "import random, sys\n"
         "from pathlib import Path\n"
         "from tests.fixtures.supervised import Supervised\n"
         "one = Supervised(Path(sys.argv[1]), {})\n"
-        "for _round in range(int(sys.argv[2])):\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.Popen([sys.executable, "-c", head + code, str(platform.layout.root)], env=environment)
+
+
+def test_two_operators_and_the_supervisor_never_start_a_service_twice_nor_damage_what_is_written(platform):
+    rounds = max(6, int(CHAOS_SECONDS / 3))
+    code = (
+        f"for _round in range({rounds}):\n"
         "    names = random.sample(['mail', 'jobs', 'web'], 2)\n"
         "    one.operate(random.choice(['start', 'stop', 'restart']), *names, force=True)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    rounds = str(max(6, int(CHAOS_SECONDS / 3)))
-    operators = [
-        subprocess.Popen([sys.executable, "-c", code, str(platform.layout.root), rounds], env=environment)
-        for _ in range(2)
-    ]
-    while any(operator.poll() is None for operator in operators):
+    operators = [operator(platform, code) for _ in range(2)]
+    while any(one.poll() is None for one in operators):
         with contextlib.suppress(ProcessLookupError, KeyError, ValueError):
             platform.kill(random.choice(["mail", "jobs"]))
         watch_until(platform, time.monotonic() + 0.5)
-    assert [operator.returncode for operator in operators] == [0, 0]
+    assert [one.returncode for one in operators] == [0, 0]
     platform.operate("start")
     until(platform.is_well, "all are well")
     assert {name: len(pids) for name, pids in platform.processes().items()} == dict.fromkeys(PROCESSES, 1)
@@ -171,6 +175,8 @@ def test_two_operators_and_the_supervisor_never_start_a_service_twice_nor_damage
 def test_pids_that_go_round_are_survived(platform):
     """What chance does in months is done here at once: a stranger gets the number of a service that died."""
     for name in ("mail", "jobs"):
+        # A number is free when the parent has taken note; here that is one who has gone.
+        assert operator(platform, f"one.operate('restart', '{name}')\n").wait(SECONDS) == 0
         platform.put_to_sleep()
         pid = platform.kill(name)
         until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), "its number is free")

@@ -134,7 +134,7 @@ class BinaryDriver(Driver):
         self._end(service, records)
         if self._units is not None:  # also those that nothing is written down of
             self._units.stop(self._units.of(service.name))
-        ended = [dataclasses.replace(self._learn(record), stopped=True) for record in records]
+        ended = [dataclasses.replace(self._learn(record, _NOBODY), stopped=True) for record in records]
         try:
             self._records.write(service.name, ended)
         except OSError:  # no space: that it is stopped is then all that is known
@@ -241,7 +241,7 @@ class BinaryDriver(Driver):
             left += [known.identity for known in found if known.mark.replica in replicas and known.identity not in left]
         return left
 
-    def _learn(self, record: PidRecord, states: Mapping[str, State] = _NOBODY) -> PidRecord:
+    def _learn(self, record: PidRecord, states: Mapping[str, State]) -> PidRecord:
         """Return the record with how its process ended, if that can be known, or with the one in its place."""
         if record.unit and self._units is not None:
             return self._units.renew(record, states)
