@@ -16,9 +16,10 @@ from ._graph import Services, tasks, unknown_service
 from ._manager import Manager
 from ._model import ServiceOperation
 from ._plan import Goal
-from ._preflight import check_required_services
+from ._preflight import Report, check_required_services
 from ._settings import Operation
 from ._status import ServiceStatus
+from ._turns import my_turn
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,23 @@ def look_ahead(
     :param keep_going: whether the rest is to be started though something needed cannot be.
     :return: the services that cannot be started, each with its first problem, and warnings.
     :raises PrerequisiteError: something that is needed cannot be started.
+    :raises BusyError: something is in the way while another run is in progress, which may be just that.
     """
+    report, blocking = _ahead(manager, goals, asked)
+    if (report.unavailable() if keep_going else blocking) and not report.platform:
+        with my_turn(manager.work_dir):  # when nobody else starts anything
+            report, blocking = _ahead(manager, goals, asked)
+    raise_if_any(list(dict.fromkeys([*report.platform, *([] if keep_going else blocking)])), PrerequisiteError)
+    return report.unavailable(), report.warnings
+
+
+def _ahead(manager: Manager, goals: Mapping[str, Goal], asked: Collection[str]) -> tuple[Report, list[Problem]]:
+    """Return what is in the way of a start, and the problems of what is needed."""
     seen = manager.observe(list(goals))[0]
     coming = [name for name, goal in goals.items() if goal == "restarted" or not seen.get(name, ABSENT).is_up]
     report = manager.preflight([name for name in coming if manager.definition(name).is_ours])
     needed = [name for name in report.services if name in asked or (not asked and manager.definition(name).required)]
-    blocking = [] if keep_going else [problem for name in needed for problem in report.services[name]]
-    raise_if_any(list(dict.fromkeys([*report.platform, *blocking])), PrerequisiteError)
-    return report.unavailable(), report.warnings
+    return report, [problem for name in needed for problem in report.services[name]]
 
 
 def auto_start_required_services(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.provisioning.platform.plugins.module_utils import _logs
 from ansible_collections.provisioning.platform.plugins.module_utils._build import build
-from ansible_collections.provisioning.platform.plugins.module_utils._errors import PrerequisiteError
+from ansible_collections.provisioning.platform.plugins.module_utils._errors import BusyError, PrerequisiteError
 from ansible_collections.provisioning.platform.plugins.module_utils._manager import Manager
 from ansible_collections.provisioning.platform.plugins.module_utils._model import (
     Dependency,
@@ -20,11 +20,13 @@ from ansible_collections.provisioning.platform.plugins.module_utils._model impor
 from ansible_collections.provisioning.platform.plugins.module_utils._operations import (
     auto_start_required_services,
     check_operation,
+    look_ahead,
     monitor,
     operate,
     readiness_report,
 )
 from ansible_collections.provisioning.platform.plugins.module_utils._settings import Operation, Settings
+from ansible_collections.provisioning.platform.plugins.module_utils._turns import my_turn
 
 
 def sleeper(name: str, *needs: str, command: str = "sleep", **more: object) -> ServiceDefinition:
@@ -118,6 +120,15 @@ def test_the_platform_is_ready_when_all_that_is_required_runs(manager: Manager) 
     assert set(readiness_report(manager).missing) == {"base", "middle", "top"}
     operate(manager, ServiceOperation(operation="start", services=("top",)))
     assert readiness_report(manager).is_ready
+
+
+def test_what_is_in_the_way_during_another_run_is_that_run(manager: Manager) -> None:
+    broken = {"base": sleeper("base", command="no-such-command")}
+    other = Manager(manager.work_dir.root, {**{one.name: one for one in manager.services().values()}, **broken})
+    with my_turn(other.work_dir), pytest.raises(BusyError, match="another run is in progress"):
+        look_ahead(other, {"base": "started"}, ["base"])
+    with pytest.raises(PrerequisiteError, match="no-such-command is not there"):
+        look_ahead(other, {"base": "started"}, ["base"])
 
 
 def test_a_report_tells_what_a_start_would_stumble_over(tmp_path: Path) -> None:
